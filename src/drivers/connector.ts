@@ -1,0 +1,32 @@
+/**
+ * The one way out: every connection to a store, identity provider or catalogue goes through a Connector, which decides on the
+ * address that is really dialled, for every attempt. Implemented in `layers/connector.ts`.
+ */
+import type { Readable } from 'node:stream';
+
+export interface Connector {
+  /**
+   * One HTTP request. Never follows a redirect (3xx is an answer like any other), never falls from TLS to plain text.
+   * Errors: endpoint_refused (host or dialled address not allowed), source_unavailable, timeout.
+   */
+  request(request: OutboundRequest): Promise<OutboundResponse>;
+  close(): Promise<void>;
+}
+
+export interface OutboundRequest {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds until the head of the answer. */
+  readonly timeout?: number;
+  /** PEM of a private authority, in addition to the system’s. */
+  readonly ca?: string;
+}
+
+export interface OutboundResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Readable;
+}

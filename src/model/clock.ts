@@ -1,0 +1,17 @@
+/** Time and randomness are passed in, so that expiry and ids can be tested. */
+import { randomBytes } from 'node:crypto';
+
+/** Milliseconds since 1970-01-01T00:00:00Z. */
+export type Clock = () => number;
+
+export const systemClock: Clock = Date.now;
+
+/** A random id of 128 bits, 22 characters of A–Z a–z 0–9 - _ . */
+export type MakeId = () => string;
+
+export const randomId: MakeId = () => randomBytes(16).toString('base64url');
+
+/** RFC 3339 in UTC with milliseconds. */
+export function toInstant(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,90 @@
+/**
+ * The Tree: one way to list, find, walk and read entries, live (a source) or frozen (a package at a step). Everything
+ * downstream works on a Tree and on nothing else.
+ */
+
+import { PackageRError } from '#errors/error.ts';
+import type { Entry, Leaf, Unnamable } from '#model/entry.ts';
+import { joinPath, type Path, parsePath, relativeTo, root } from '#model/path.ts';
+
+export interface TreePage {
+  /** Children of the folder in byte order of their paths, folders among files. */
+  readonly entries: readonly (Entry | Unnamable)[];
+  /** Absent on the last page. Opaque, bound to tree and folder. */
+  readonly cursor?: string;
+}
+
+export interface PageRequest {
+  readonly cursor?: string | undefined;
+  /** 1 to 1000; 200 where left out. */
+  readonly limit?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface WalkOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Begin behind this path (exclusive), to resume a walk. */
+  readonly after?: Path | undefined;
+}
+
+export interface ReadOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Bytes [start, end), both within the size. */
+  readonly range?: { readonly start: number; readonly end: number } | undefined;
+}
+
+export interface Tree {
+  /** frozen: two walks of it give the same entries for ever. */
+  readonly frozen: boolean;
+  /** Errors: not_found where the folder is not there, cursor_invalid. */
+  list(folder: Path, page?: PageRequest): Promise<TreePage>;
+  /** The entry at a path, undefined where there is none. Implied folders are found; the root always is. */
+  find(path: Path, options?: { readonly signal?: AbortSignal | undefined }): Promise<Entry | undefined>;
+  /** All texts and pointers below (or at) `folder` in byte order of their paths, streaming in constant memory. */
+  walk(folder: Path, options?: WalkOptions): AsyncIterable<Leaf>;
+  /** The bytes of a text or an inline object, as stored. Errors: not_found; unsupported for any other pointer. */
+  read(path: Path, options?: ReadOptions): AsyncIterable<Uint8Array>;
+}
+
+/** The entry or not_found. */
+export async function getEntry(tree: Tree, path: Path, signal?: AbortSignal): Promise<Entry> {
+  const entry = await tree.find(path, { signal });
+  if (entry === undefined) throw new PackageRError('not_found', `There is nothing at ${JSON.stringify(path)}.`);
+  return entry;
+}
+
+/** All bytes of a text, refused above `limit` bytes. */
+export async function readAll(bytes: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of bytes) {
+    size += chunk.length;
+    if (size > limit) throw new PackageRError('too_large', `The text is larger than ${limit} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The tree below `folder`, with paths as seen from there: how a share gets its root. Nothing above can be named. */
+export function rebase(tree: Tree, folder: Path): Tree {
+  if (folder === root) return tree;
+  const inside = (path: Path): Path => joinPath(folder, parsePath(path));
+  const outside = <T extends Entry>(entry: T): T => ({ ...entry, path: relativeTo(entry.path, folder) });
+  return {
+    frozen: tree.frozen,
+    async list(path, page) {
+      const { entries, cursor } = await tree.list(inside(path), page);
+      const moved = entries.map((entry) => (entry.kind === 'unnamable' ? entry : outside(entry)));
+      return cursor === undefined ? { entries: moved } : { entries: moved, cursor };
+    },
+    async find(path, options) {
+      const entry = await tree.find(inside(path), options);
+      return entry === undefined ? undefined : outside(entry);
+    },
+    async *walk(path, options) {
+      const after = options?.after === undefined ? {} : { after: inside(options.after) };
+      for await (const leaf of tree.walk(inside(path), { ...options, ...after })) yield outside(leaf);
+    },
+    read: (path, options) => tree.read(inside(path), options),
+  };
+}
