@@ -1,0 +1,184 @@
+/** The embedded State: one SQLite file, a writer thread, and read-only connections of this thread. */
+import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
+import { backup as copyDatabase } from 'node:sqlite';
+import { Worker } from 'node:worker_threads';
+import { type CompiledQuery, Kysely } from 'kysely';
+import { PackageRError } from '#errors/error.ts';
+import { migrateState } from '#state/migrations/migrate.ts';
+import type { Schema } from '#state/schema.ts';
+import type { State, Write, WriteResult } from '#state/state.ts';
+import { openDatabase } from './database.ts';
+import { sqliteDialect } from './dialect.ts';
+import type { WireAnswer, WireStatement } from './writer.ts';
+
+interface Waiting {
+  readonly unit: readonly Write[];
+  readonly resolve: (results: readonly WriteResult[]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const decisionTables = /\b(user|group|group_member|grant|session|token|source|namespace|share|share_audience|ticket)\b/;
+
+/**
+ * Opens (and makes or migrates) the state in `path`. The file is readable by its owner only, whatever the umask.
+ * Errors: state_failed, state_newer. The caller holds the lock of the data folder.
+ */
+export async function openSqliteState(path: string): Promise<State> {
+  try {
+    closeSync(openSync(path, 'a', 0o600));
+    chmodSync(path, 0o600);
+  } catch (error) {
+    throw stateFailed(error, 'The state file cannot be opened or made.');
+  }
+  await migrateFile(path);
+  const reader = openDatabase(path, { readOnly: true });
+  const db = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
+  const writer = startWriter(path);
+  let generation = 1;
+  let isClosed = false;
+  return {
+    dialect: 'sqlite',
+    db,
+    get generation() {
+      return generation;
+    },
+    async write(...unit) {
+      if (isClosed) throw new PackageRError('state_failed', 'The state is closed.');
+      const statements = unit.map(toWire);
+      try {
+        return await writer.send(unit, statements);
+      } finally {
+        if (statements.some((statement) => decisionTables.test(statement.sql))) generation++;
+      }
+    },
+    backup: (target, options) => backupTo(path, target, options),
+    async close() {
+      if (isClosed) return;
+      isClosed = true;
+      await writer.close();
+      reader.close();
+    },
+  };
+}
+
+async function migrateFile(path: string): Promise<void> {
+  let database: ReturnType<typeof openDatabase>;
+  try {
+    database = openDatabase(path, { readOnly: false });
+  } catch (error) {
+    throw stateFailed(error, 'The state file cannot be opened: it is damaged or no state of packageR.');
+  }
+  try {
+    await migrateState(new Kysely<Schema>({ dialect: sqliteDialect(database) }), 'sqlite');
+  } finally {
+    database.close();
+  }
+}
+
+function toWire(write: Write): WireStatement {
+  const { sql, parameters }: CompiledQuery = 'compile' in write.query ? write.query.compile() : write.query;
+  return {
+    sql,
+    parameters: parameters as WireStatement['parameters'],
+    ...(write.rows === undefined ? {} : { rows: write.rows }),
+    ...(write.expect === undefined ? {} : { changes: write.expect.changes }),
+  };
+}
+
+function startWriter(path: string) {
+  const isSource = import.meta.url.endsWith('.ts');
+  const worker = new Worker(new URL(isSource ? './writer.ts' : './writer.js', import.meta.url), { workerData: { path }, execArgv: [] });
+  const waiting = new Map<number, Waiting>();
+  let lastId = 0;
+  let fault: Error | undefined;
+  const failAll = (error: Error): void => {
+    fault = error;
+    for (const { reject } of waiting.values()) reject(error);
+    waiting.clear();
+  };
+  worker.on('message', (answer: WireAnswer) => {
+    const entry = waiting.get(answer.id);
+    if (entry === undefined) return;
+    waiting.delete(answer.id);
+    if ('results' in answer) entry.resolve(answer.results);
+    else entry.reject(toError(answer.failure, entry.unit));
+  });
+  worker.on('error', (error) => failAll(stateFailed(error, 'The writer of the state failed.')));
+  const ended = new Promise<void>((resolve) => {
+    worker.on('exit', () => {
+      failAll(fault ?? new PackageRError('state_failed', 'The state is closed.'));
+      resolve();
+    });
+  });
+  return {
+    send(unit: readonly Write[], statements: readonly WireStatement[]): Promise<readonly WriteResult[]> {
+      if (fault !== undefined) return Promise.reject(fault);
+      return new Promise((resolve, reject) => {
+        const id = ++lastId;
+        waiting.set(id, { unit, resolve, reject });
+        worker.postMessage({ id, statements });
+      });
+    },
+    /** What was sent before is written first. */
+    async close(): Promise<void> {
+      worker.postMessage('close');
+      await ended;
+    },
+  };
+}
+
+/** Extended result codes of SQLite: https://sqlite.org/rescode.html */
+const sqliteCodes = { full: 13, primaryKey: 1555, trigger: 1811, unique: 2067, rowId: 2579 } as const;
+
+function toError(failure: { statement?: number; errcode?: number; message: string }, unit: readonly Write[]): PackageRError {
+  const broken = failure.statement === undefined ? undefined : unit[failure.statement]?.expect;
+  if (broken !== undefined) return new PackageRError(broken.code, broken.message);
+  const cause = new Error(failure.message);
+  switch (failure.errcode) {
+    case sqliteCodes.unique:
+    case sqliteCodes.primaryKey:
+    case sqliteCodes.rowId:
+      return new PackageRError('exists', undefined, { operation: 'state.write', cause });
+    case sqliteCodes.trigger:
+      return new PackageRError('state_failed', `A protected row would have been changed: ${failure.message}.`, {
+        operation: 'state.write',
+        cause,
+      });
+    case sqliteCodes.full:
+      return new PackageRError('state_failed', 'The disk of the data folder is full.', { operation: 'state.write', cause });
+    default:
+      return stateFailed(cause, 'The state could not be written.');
+  }
+}
+
+function stateFailed(cause: unknown, message: string): PackageRError {
+  return new PackageRError('state_failed', message, { operation: 'state', cause });
+}
+
+async function backupTo(
+  path: string,
+  target: string,
+  options: { readonly signal?: AbortSignal; onProgress?(done: number, total: number): void } = {},
+): Promise<void> {
+  if (existsSync(target)) throw new PackageRError('exists', `There is already a file ${JSON.stringify(target)}.`);
+  closeSync(openSync(target, 'wx', 0o600));
+  const source = openDatabase(path, { readOnly: true });
+  try {
+    await copyDatabase(source.raw, target, {
+      rate: 1000,
+      progress: ({ totalPages, remainingPages }) => {
+        options.signal?.throwIfAborted();
+        options.onProgress?.(totalPages - remainingPages, totalPages);
+      },
+    });
+  } finally {
+    source.close();
+  }
+  const copy = openDatabase(target, { readOnly: true });
+  try {
+    const row = copy.raw.prepare('pragma integrity_check(1)').get() as { integrity_check: string };
+    if (row.integrity_check !== 'ok') throw new PackageRError('verify_failed', 'The backup does not pass its integrity check.');
+  } finally {
+    copy.close();
+  }
+}

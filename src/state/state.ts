@@ -1,0 +1,53 @@
+/**
+ * The State: how everything above remembers. Reads are queries of a read-only Kysely; a write is a unit of statements that happen
+ * all or not at all, in order, by the one writer. Rules live above: state knows rows, not what they mean.
+ */
+import type { Compilable, CompiledQuery, Kysely } from 'kysely';
+import type { ErrorCode } from '#errors/table.ts';
+import type { Schema } from '#state/schema.ts';
+
+export interface State {
+  readonly dialect: 'sqlite' | 'postgres';
+  /** Reads only; a write through it fails. No statement stays open across an await: ask for bounded batches. */
+  readonly db: Kysely<Schema>;
+  /**
+   * Runs the statements in one transaction. It resolves when they are durable.
+   * Errors: the code of a broken `expect` (nothing happened), `exists` for a broken unique key, state_failed.
+   */
+  write(...unit: readonly Write[]): Promise<readonly WriteResult[]>;
+  /** Raised by every write of a unit that touches access, shares or sources: decisions kept in memory hold for one generation only. */
+  readonly generation: number;
+  /** A consistent copy while work goes on; verified before it resolves. `path` must not exist. */
+  backup(path: string, options?: { readonly signal?: AbortSignal; onProgress?(done: number, total: number): void }): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface Write {
+  /** A Kysely query, or one that was compiled before. */
+  readonly query: Compilable | CompiledQuery;
+  /** Runs the statement once per row of parameters, in place of its own; for bulk. Values: string, number, null, bytes. */
+  readonly rows?: readonly (readonly SqlValue[])[];
+  readonly expect?: Expectation;
+}
+
+export type SqlValue = string | number | null | Uint8Array;
+
+export interface Expectation {
+  /** Rows changed (or returned) by the statement, over all its `rows`. */
+  readonly changes: number | 'some' | 'none';
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export interface WriteResult {
+  readonly changes: number;
+  /** Of a RETURNING clause. */
+  readonly rows: readonly Record<string, SqlValue>[];
+}
+
+/** The only row, of a RETURNING clause that gives one. */
+export function returned<T>(result: WriteResult | undefined): T {
+  const row = result?.rows[0];
+  if (row === undefined) throw new TypeError('the statement returned no row');
+  return row as T;
+}

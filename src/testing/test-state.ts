@@ -1,0 +1,162 @@
+/** What every State must do, whatever the engine. */
+import { sql } from 'kysely';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isError, PackageRError } from '#errors/error.ts';
+import { insertRows } from '#state/insert.ts';
+import { openStep } from '#state/schema.ts';
+import { returned, type State } from '#state/state.ts';
+
+export interface StateSubject {
+  readonly state: State;
+  /** Opens the same state again, after a close. */
+  reopen(): Promise<State>;
+  remove(): Promise<void>;
+}
+
+export function testState(name: string, make: () => Promise<StateSubject>): void {
+  describe(`state: ${name}`, () => {
+    let subject: StateSubject;
+    let state: State;
+    beforeEach(async () => {
+      subject = await make();
+      state = subject.state;
+    });
+    afterEach(async () => {
+      await state.close();
+      await subject.remove();
+    });
+
+    const setting = (key: string, value = '1') => state.db.insertInto('setting').values({ key, value });
+    const settings = async () => (await state.db.selectFrom('setting').selectAll().orderBy('key').execute()).map((row) => row.key);
+
+    it('remembers over a reopening', async () => {
+      await state.write({ query: setting('a') });
+      await state.close();
+      state = await subject.reopen();
+      expect(await settings()).toEqual(['a']);
+    });
+
+    it('does all of a unit or nothing', async () => {
+      const unit = state.write({ query: setting('a') }, { query: setting('b') }, { query: setting('a') });
+      await expect(unit).rejects.toSatisfy((error) => isError(error, 'exists'));
+      expect(await settings()).toEqual([]);
+    });
+
+    it('refuses a unit whose expectation breaks, with the error it names', async () => {
+      const expectOne = { changes: 1, code: 'precondition_failed', message: 'it changed' } as const;
+      const unit = state.write(
+        { query: setting('a') },
+        { query: state.db.updateTable('setting').set({ value: '2' }).where('key', '=', 'b'), expect: expectOne },
+      );
+      await expect(unit).rejects.toSatisfy((error) => isError(error, 'precondition_failed') && error.message === 'it changed');
+      expect(await settings()).toEqual([]);
+    });
+
+    it('keeps a refused unit from its neighbours in a group', async () => {
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 50 }, (_, index) => state.write({ query: setting(`k${String(index % 40).padStart(2, '0')}`) })),
+      );
+      expect(outcomes.filter((outcome) => outcome.status === 'rejected')).toHaveLength(10);
+      expect(await settings()).toHaveLength(40);
+    });
+
+    it('gives rows that a statement returns, and ids that are never used again', async () => {
+      const event = { at: 1, actor: 'a', action: 'b', subject: 'c', outcome: 'ok', address: '', details: '{}' };
+      const [first] = await state.write({ query: state.db.insertInto('event').values(event).returning('id') });
+      const [second] = await state.write({ query: state.db.insertInto('event').values(event).returning('id') });
+      expect(returned<{ id: number }>(second).id).toBeGreaterThan(returned<{ id: number }>(first).id);
+    });
+
+    it('runs a statement for many rows', async () => {
+      const rows = Array.from({ length: 3000 }, (_, index) => [`key-${index}`, 'v']);
+      const [result] = await state.write(insertRows(state, 'setting', ['key', 'value'], rows));
+      expect(result?.changes).toBe(3000);
+      expect(await settings()).toHaveLength(3000);
+    });
+
+    it('does not write through the reading side', async () => {
+      await expect(setting('a').execute()).rejects.toThrow();
+      expect(await settings()).toEqual([]);
+    });
+
+    it('takes values as values', async () => {
+      const hostile = `'); drop table setting; -- \u2028 é 😀`;
+      await state.write({ query: setting(hostile, hostile) });
+      expect(await settings()).toEqual([hostile]);
+    });
+
+    it('orders paths by bytes', async () => {
+      const paths = ['a/b', 'a!', 'a', 'Z', 'é', '\uffff', '😀', 'a0'];
+      const share = (path: string, index: number) => [1, `client-${index}`, 0, path];
+      await state.write(insertRows(state, 'share_use_object', ['share', 'client', 'since', 'path'], paths.map(share)));
+      const found = await state.db.selectFrom('share_use_object').select('path').orderBy('path').execute();
+      const byBytes = [...paths].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+      expect(found.map((row) => row.path)).toEqual(byBytes);
+    });
+
+    it('raises its generation by writes that change decisions, not by others', async () => {
+      const before = state.generation;
+      await state.write({ query: setting('a') });
+      expect(state.generation).toBe(before);
+      await state.write({ query: state.db.deleteFrom('grant').where('id', '=', 'x') });
+      expect(state.generation).toBeGreaterThan(before);
+    });
+
+    it('fails what is written after it was closed', async () => {
+      await state.close();
+      await expect(state.write({ query: setting('a') })).rejects.toBeInstanceOf(PackageRError);
+    });
+
+    describe('frozen rows', () => {
+      const entry = (path: string, from: number, to = openStep) =>
+        insertRows(
+          state,
+          'entry',
+          ['package', 'path', 'from_step', 'to_step', 'kind', 'size', 'inline', 'ends_range'],
+          [[1, path, from, to, 1, 0, 0, 0]],
+        );
+      beforeEach(async () => {
+        const row = { namespace_id: 'n', name: 'p', head: 0, top: 0, frozen: 0, generation: 1, created_at: 0 };
+        await state.write({ query: state.db.insertInto('package').values(row) });
+        await state.write(entry('a', 1), entry('b', 1), entry('c', 2));
+        await state.write({ query: state.db.updateTable('package').set({ frozen: 2, head: 2 }).where('id', '=', 1) });
+      });
+      const refused = (write: Promise<unknown>) => expect(write).rejects.toSatisfy((error) => isError(error, 'state_failed'));
+      const update = (values: Record<string, number | string>) =>
+        state.write({ query: state.db.updateTable('entry').set(values).where('path', '=', 'a') });
+
+      it('are neither changed nor deleted nor joined', async () => {
+        await refused(update({ size: 7 }));
+        await refused(update({ path: 'z' }));
+        await refused(update({ to_step: 2 }));
+        await refused(state.write({ query: state.db.deleteFrom('entry').where('path', '=', 'a') }));
+        await refused(state.write(entry('d', 2)));
+        await refused(
+          state
+            .write({ query: sql`replace into entry select * from entry where path = 'a'`.$castTo<unknown>() as never })
+            .catch((error) => {
+              throw error;
+            }),
+        );
+      });
+
+      it('may end at a later step, and begin again', async () => {
+        await update({ to_step: 3 });
+        await update({ to_step: openStep });
+        await state.write(entry('a', 3));
+        await state.write({ query: state.db.deleteFrom('entry').where('from_step', '=', 3) });
+      });
+
+      it('do not thaw', async () => {
+        await refused(state.write({ query: state.db.updateTable('package').set({ frozen: 1 }).where('id', '=', 1) }));
+      });
+    });
+
+    it('only appends events', async () => {
+      const event = { at: 1, actor: 'a', action: 'b', subject: 'c', outcome: 'ok', address: '', details: '{}' };
+      await state.write({ query: state.db.insertInto('event').values(event) });
+      await expect(state.write({ query: state.db.deleteFrom('event') })).rejects.toThrow();
+      await expect(state.write({ query: state.db.updateTable('event').set({ actor: 'z' }) })).rejects.toThrow();
+    });
+  });
+}
