@@ -1,0 +1,54 @@
+/** Writes the pages of docs/reference/ that are generated from the code. `--check` fails when one of them is stale. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { errorKinds, errorTable } from '#errors/table.ts';
+
+const folder = new URL('../docs/reference/', import.meta.url);
+
+function writeErrors(): string {
+  const kinds = Object.entries(errorKinds).map(([kind, meaning]) => `| \`${kind}\` | ${meaning} |`);
+  const rows = Object.entries(errorTable).map(([code, row]) => `| \`${code}\` | ${row.kind} | ${row.title} | ${row.help} |`);
+  return [
+    '# Errors',
+    '',
+    'Generated from `src/errors/table.ts`. Every refusal carries one of these codes: in the `code` of an `application/problem+json` answer, and',
+    'in the `code` of `--json` output. Codes are stable; sentences may be improved.',
+    '',
+    '## Kinds',
+    '',
+    '| kind | what it means |',
+    '|---|---|',
+    ...kinds,
+    '',
+    '## Codes',
+    '',
+    '| code | kind | what is wrong | what to do |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n');
+}
+
+const pages: Record<string, () => string | Promise<string>> = { 'errors.md': writeErrors };
+
+const isCheck = process.argv.includes('--check');
+const stale: string[] = [];
+mkdirSync(folder, { recursive: true });
+for (const [name, write] of Object.entries(pages)) {
+  const path = new URL(name, folder);
+  const text = await write();
+  if (isCheck) {
+    let present = '';
+    try {
+      present = readFileSync(path, 'utf8');
+    } catch {
+      // A missing page is a stale one.
+    }
+    if (present !== text) stale.push(name);
+  } else {
+    writeFileSync(path, text);
+  }
+}
+if (stale.length > 0) {
+  console.error(`Stale: docs/reference/${stale.join(', ')}. Run: npm run build -- reference`);
+  process.exitCode = 1;
+}

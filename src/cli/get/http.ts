@@ -1,0 +1,72 @@
+/**
+ * Plain HTTP for `get`: one hop at a time, so that no header meant for packageR ever reaches a store, and bytes are taken as they are
+ * (fetch would undo a stored content encoding, and sizes and checksums would no longer hold).
+ */
+import { Agent as HttpAgent, type IncomingMessage, request as requestHttp } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { PackageRError } from '#errors/error.ts';
+
+export interface Hop {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** To be read to its end or destroyed. */
+  readonly body: IncomingMessage;
+}
+
+export interface HopRequest {
+  readonly method?: 'GET' | 'POST';
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly signal: AbortSignal;
+}
+
+/** Milliseconds without a byte after which a connection is given up. */
+const idleTimeout = 60_000;
+
+const agentOptions = { keepAlive: true, maxSockets: 64, proxyEnv: process.env };
+const agents = { http: new HttpAgent(agentOptions), https: new HttpsAgent(agentOptions) };
+
+/** One request, no redirect followed. Errors: source_unavailable (temporary) for every fault of the connection, cancelled. */
+export function sendHop({ method = 'GET', url, headers = {}, body, signal }: HopRequest): Promise<Hop> {
+  const isTls = url.protocol === 'https:';
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error): void => reject(connectionFault(url, cause, signal));
+    const options = { method, headers: { 'user-agent': 'package-r-get', ...headers }, signal, agent: isTls ? agents.https : agents.http };
+    const outgoing = (isTls ? requestHttps : requestHttp)(url, options, (body) => {
+      const flat = Object.fromEntries(
+        Object.entries(body.headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]),
+      );
+      resolve({ status: body.statusCode ?? 0, headers: flat, body });
+    });
+    outgoing.setTimeout(idleTimeout, () => outgoing.destroy(new Error('idle')));
+    outgoing.on('error', fail);
+    outgoing.end(body);
+  });
+}
+
+/** The host is named, the rest of the URL is not: it may carry a ticket or a signature. */
+export function connectionFault(url: URL, cause: unknown, signal: AbortSignal): PackageRError {
+  if (signal.aborted) return new PackageRError('cancelled', undefined, { cause });
+  const code = (cause as { code?: unknown }).code;
+  const detail = typeof code === 'string' ? ` (${code})` : '';
+  return new PackageRError('source_unavailable', `The connection to ${url.host} failed${detail}.`, { retry: 'temporary', cause });
+}
+
+/** Up to `limit` bytes of an answer, as text. */
+export async function readText(body: AsyncIterable<Buffer>, limit = 1024 * 1024): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    size += chunk.length;
+    if (size > limit) throw new PackageRError('too_large', `The answer is larger than ${limit} bytes.`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+/** Seconds of a Retry-After header; undefined where there is none. */
+export function retryAfterOf(headers: Readonly<Record<string, string>>): number | undefined {
+  const seconds = Number(headers['retry-after']);
+  return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds, 300) : undefined;
+}
