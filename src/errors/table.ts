@@ -49,6 +49,11 @@ export const errorTable = {
   digest_invalid: { kind: 'invalid', title: 'The digest is not valid.', help: 'A digest is “sha256:” and 64 lower-case hex digits.' },
   checksum_invalid: { kind: 'invalid', title: 'The checksum is not valid.', help: 'Write algorithm:hex, for instance md5:… or sha256:….' },
   pointer_invalid: { kind: 'invalid', title: 'The pointer is not valid.', help: 'See docs/reference/pointer.md for its form.' },
+  manifest_invalid: {
+    kind: 'invalid',
+    title: 'The manifest is not canonical.',
+    help: 'See docs/reference/manifest.md for its form; the message names what differs.',
+  },
   pattern_invalid: {
     kind: 'invalid',
     title: 'The pattern is not valid.',
@@ -193,6 +198,15 @@ export const errorTable = {
     title: 'The limit of this share is reached for you.',
     help: 'It counts over 24 hours; try again later or ask the owner.',
   },
+  url_too_long: { kind: 'too_large', title: 'The URL is too long.', help: 'Send lists in the body of a POST.' },
+  headers_too_large: { kind: 'too_large', title: 'The headers are too large.', help: 'Send fewer or shorter headers.' },
+  body_timeout: { kind: 'timeout', title: 'The body of the request came too slowly.', help: 'Send it again, or in smaller parts.' },
+  overloaded: { kind: 'unavailable', title: 'The server has too much to do just now.', help: 'Wait as long as Retry-After says.' },
+  method_not_allowed: {
+    kind: 'unsupported',
+    title: 'This method is not taken here.',
+    help: 'The header Allow names those that are; see docs/reference/http.md.',
+  },
   rate_limited: { kind: 'rate_limited', title: 'Too many requests.', help: 'Wait as long as Retry-After says.' },
   range_invalid: { kind: 'range', title: 'The asked range lies outside of the content.', help: 'Ask for a range below the size.' },
   unsupported: { kind: 'unsupported', title: 'This is not supported here.', help: 'The message says what is missing.' },
@@ -212,6 +226,11 @@ export const errorTable = {
     kind: 'unavailable',
     title: 'The source is marked down after repeated failures.',
     help: 'It is probed every 30 seconds; “sources test” says more.',
+  },
+  source_broken: {
+    kind: 'unavailable',
+    title: 'The source cannot be opened as it is set up.',
+    help: 'Run “sources test”, then correct its options or secrets.',
   },
   store_rate_limited: { kind: 'rate_limited', title: 'The store asks to slow down.', help: 'Try again later.' },
   store_response: {

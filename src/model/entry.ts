@@ -61,6 +61,8 @@ export interface Unnamable {
   readonly key: Key;
   readonly size: number;
   readonly modifiedAt?: number;
+  /** True where it stands for all objects whose keys begin with `key` (which ends in a slash), as a folder would. */
+  readonly prefix?: boolean;
 }
 
 export type Entry = Folder | Text | Pointer;

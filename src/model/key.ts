@@ -4,6 +4,7 @@
  * U+DC00 + b, so that every key goes there and back byte for byte.
  */
 import { PackageRError } from '#errors/error.ts';
+import { compareBytes } from '#model/path.ts';
 
 declare const brand: unique symbol;
 export type Key = string & { readonly [brand]: 'Key' };
@@ -40,6 +41,12 @@ export function encodeKey(key: Key): Buffer {
   }
   parts.push(Buffer.from(key.slice(from)));
   return Buffer.concat(parts);
+}
+
+/** Order of the keys’ bytes, as an object store lists them; also where they are no UTF-8. */
+export function compareKeys(a: string, b: string): number {
+  if (a.isWellFormed() && b.isWellFormed()) return compareBytes(a, b);
+  return Buffer.compare(encodeKey(a as Key), encodeKey(b as Key));
 }
 
 /** The twin of encodeKey: bytes that are no UTF-8 become lone surrogates. */

@@ -25,6 +25,8 @@ export interface WalkOptions {
   readonly signal?: AbortSignal | undefined;
   /** Begin behind this path (exclusive), to resume a walk. */
   readonly after?: Path | undefined;
+  /** Told of each object that is passed over because its key is no valid path (live trees only). */
+  onUnnamable?(object: Unnamable): void;
 }
 
 export interface ReadOptions {
