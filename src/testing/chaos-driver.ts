@@ -1,0 +1,119 @@
+/**
+ * A driver that fails as stores do, by a seeded plan: the same seed gives the same faults in the same order. Everything
+ * downstream is tested against it.
+ */
+import { setTimeout as wait } from 'node:timers/promises';
+import type { Driver, ListPage, ListRequest, ObjectBody } from '#drivers/driver.ts';
+import { PackageRError } from '#errors/error.ts';
+import type { ErrorCode } from '#errors/table.ts';
+
+/** Each number is a chance from 0 to 1, by call (`errors`, `slow`), by page, or by body. */
+export interface ChaosPlan {
+  readonly seed: number;
+  readonly errors?: readonly { readonly code: ErrorCode; readonly retry: 'temporary' | 'permanent'; readonly chance: number }[];
+  readonly slow?: { readonly chance: number; /** Milliseconds. */ readonly delay: number };
+  /** The last object of a page comes again as the first of the next. */
+  readonly duplicates?: number;
+  /** A page is given out twice: its cursor leads to itself once. */
+  readonly repeatedPages?: number;
+  /** The body ends early, as if it were whole. */
+  readonly truncated?: number;
+  /** The body breaks in the middle with a temporary error. */
+  readonly resets?: number;
+  /** An etag of another object is told. */
+  readonly wrongEtags?: number;
+}
+
+export interface ChaosDriver extends Driver {
+  /** How often each fault struck. */
+  readonly faults: Readonly<Record<Fault, number>>;
+}
+
+export type Fault = 'error' | 'slow' | 'duplicate' | 'repeated' | 'truncated' | 'reset' | 'wrongEtag';
+
+export function chaos(inner: Driver, plan: ChaosPlan): ChaosDriver {
+  const random = seeded(plan.seed);
+  const faults: Record<Fault, number> = { error: 0, slow: 0, duplicate: 0, repeated: 0, truncated: 0, reset: 0, wrongEtag: 0 };
+  const strikes = (chance: number | undefined, fault: Fault): boolean => {
+    const hit = chance !== undefined && chance > 0 && random() < chance;
+    if (hit) faults[fault]++;
+    return hit;
+  };
+  const trouble = async (operation: string, signal?: AbortSignal): Promise<void> => {
+    if (plan.slow !== undefined && strikes(plan.slow.chance, 'slow')) await wait(plan.slow.delay, undefined, signal && { signal });
+    for (const { code, retry, chance } of plan.errors ?? []) {
+      if (strikes(chance, 'error')) throw new PackageRError(code, undefined, { operation, retry });
+    }
+  };
+  const repeated = new Set<string>();
+  let held: ListPage['objects'] = [];
+
+  const listed = (page: ListPage, { cursor, limit = 1000 }: ListRequest): ListPage => {
+    const objects = cursor === undefined ? page.objects : [...held, ...page.objects];
+    held = page.cursor !== undefined && limit > 1 && strikes(plan.duplicates, 'duplicate') ? page.objects.slice(-1) : [];
+    if (cursor !== undefined && page.cursor !== undefined && !repeated.has(cursor) && strikes(plan.repeatedPages, 'repeated')) {
+      repeated.add(cursor);
+      return { ...page, objects, cursor };
+    }
+    return { ...page, objects };
+  };
+  const readBody = ({ info, body }: ObjectBody): ObjectBody => {
+    const told = strikes(plan.wrongEtags, 'wrongEtag') ? { ...info, etag: `wrong-${faults.wrongEtag}` } : info;
+    const isTruncated = strikes(plan.truncated, 'truncated');
+    const isReset = !isTruncated && strikes(plan.resets, 'reset');
+    return { info: told, body: isTruncated || isReset ? broken(body, isReset) : body };
+  };
+  return {
+    ...inner,
+    faults,
+    async list(request) {
+      await trouble('chaos.list', request.signal);
+      const limit = (request.limit ?? 1000) - (request.cursor === undefined ? 0 : held.length);
+      return listed(await inner.list({ ...request, limit }), request);
+    },
+    async stat(key, options) {
+      await trouble('chaos.stat', options?.signal);
+      return inner.stat(key, options);
+    },
+    async read(key, options) {
+      await trouble('chaos.read', options?.signal);
+      return readBody(await inner.read(key, options));
+    },
+    ...(inner.capabilities.presign === 'remote'
+      ? {
+          presign: async (request) => {
+            await trouble('chaos.presign');
+            return inner.presign(request);
+          },
+        }
+      : {}),
+    ...(inner.write === undefined
+      ? {}
+      : {
+          write: async (key, body, options) => {
+            await trouble('chaos.write', options?.signal);
+            return (inner.write as NonNullable<Driver['write']>)(key, body, options);
+          },
+        }),
+  };
+}
+
+/** Half of the first chunk, then the end or a reset. */
+async function* broken(body: AsyncIterable<Uint8Array>, isReset: boolean): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    yield chunk.subarray(0, Math.floor(chunk.length / 2));
+    break;
+  }
+  if (isReset) throw new PackageRError('source_unavailable', 'The connection broke.', { operation: 'chaos.read', retry: 'temporary' });
+}
+
+/** mulberry32: small, fast, the same everywhere. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
