@@ -23,6 +23,8 @@ export interface OutboundRequest {
   readonly timeout?: number;
   /** PEM of a private authority, in addition to the system’s. */
   readonly ca?: string;
+  /** Accept any certificate: only where the source says so explicitly. */
+  readonly insecure?: boolean;
 }
 
 export interface OutboundResponse {

@@ -26,7 +26,7 @@ export interface WalkOptions {
   /** Begin behind this path (exclusive), to resume a walk. */
   readonly after?: Path | undefined;
   /** Told of each object that is passed over because its key is no valid path (live trees only). */
-  onUnnamable?(object: Unnamable): void;
+  readonly onUnnamable?: ((object: Unnamable) => void) | undefined;
 }
 
 export interface ReadOptions {

@@ -11,7 +11,7 @@ import type { ErrorCode } from '#errors/table.ts';
 export interface ChaosPlan {
   readonly seed: number;
   readonly errors?: readonly { readonly code: ErrorCode; readonly retry: 'temporary' | 'permanent'; readonly chance: number }[];
-  readonly slow?: { readonly chance: number; /** Milliseconds. */ readonly delay: number };
+  readonly slow?: { readonly chance: number /** Milliseconds. */; readonly delay: number };
   /** The last object of a page comes again as the first of the next. */
   readonly duplicates?: number;
   /** A page is given out twice: its cursor leads to itself once. */

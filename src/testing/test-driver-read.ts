@@ -44,7 +44,16 @@ export function testReading(get: () => TestSubject): void {
     });
 
     it('says object_not_found for what is not there, whatever its name', async () => {
-      for (const missing of ['read/none', 'read', 'read/', 'read/digits/', 'read/digits/below', '../read/digits', 'read/../read/digits', '/read']) {
+      for (const missing of [
+        'read/none',
+        'read',
+        'read/',
+        'read/digits/',
+        'read/digits/below',
+        '../read/digits',
+        'read/../read/digits',
+        '/read',
+      ]) {
         await expectError(get().driver.stat(key(missing)), 'object_not_found');
         await expectError(get().driver.read(key(missing)), 'object_not_found');
       }
