@@ -12,7 +12,7 @@ import { urlsExport } from '#exports/lists/urls.ts';
 import { manifestExport, manifestSumExport } from '#exports/manifest/manifest.ts';
 import { zipExport } from '#exports/zip/zip.ts';
 
-export const drivers: readonly DriverDefinition[] = [folderDriver, memoryDriver];
+export const builtinDrivers: readonly DriverDefinition[] = [folderDriver, memoryDriver];
 export const builtinExports: readonly Export[] = [
   manifestExport,
   manifestSumExport,

@@ -21,7 +21,8 @@ export interface CliContext {
   token(): Secret | undefined;
   /** The one client of this run: to the chosen server, to the running one of the data folder, or in process. Closed at the end. */
   client(): Promise<Client>;
-  loadConfig(): Promise<LoadedConfig>;
+  /** `flags` by key of a setting. */
+  loadConfig(flags?: Readonly<Record<string, unknown>>): Promise<LoadedConfig>;
   /** Runs a server until the signal; resolves when it has stopped. `onReady` runs once it accepts connections. */
   serve(config: LoadedConfig, onReady: (server: RunningServer) => Promise<void>): Promise<void>;
 }

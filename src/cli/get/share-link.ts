@@ -47,6 +47,11 @@ export class ShareLink {
     return new URL(`o/${encodePath(path)}`, this.#base);
   }
 
+  /** Where many entries are exchanged at once. */
+  get exchangeUrl(): URL {
+    return new URL('exchange', this.#base);
+  }
+
   /** Headers for packageR itself; never to be sent to where it redirects. */
   get headers(): Readonly<Record<string, string>> {
     return this.#token === undefined ? {} : { authorization: `Bearer ${this.#token.reveal()}` };
