@@ -175,6 +175,11 @@ export const errorTable = {
     title: 'The object has changed since it was put into the package.',
     help: 'The bytes of this version are no longer there; ask the owner of the package.',
   },
+  last_admin: {
+    kind: 'conflict',
+    title: 'This is the last administrator.',
+    help: 'Make another user an administrator first.',
+  },
   precondition_failed: { kind: 'conflict', title: 'It changed in the meantime.', help: 'Read it again, then repeat the change.' },
   data_locked: {
     kind: 'conflict',

@@ -1,0 +1,75 @@
+/**
+ * The guard hides from a tree what no grant reaches. Folders on the way to a granted place are shown, with nothing else in them.
+ * It asks for the rights again whenever they may have changed, also in the middle of a walk.
+ */
+import { PackageRError } from '#errors/error.ts';
+import type { Entry } from '#model/entry.ts';
+import type { Path } from '#model/path.ts';
+import type { PageRequest, Tree, TreePage } from '#model/tree.ts';
+
+/** What one actor may see of one tree, at one moment. Paths are those of the tree. */
+export interface View {
+  /** May be listed, with all that is below. */
+  lists(path: Path): boolean;
+  /** Is a folder on the way to something that may be listed. */
+  leadsOn(path: Path): boolean;
+  /** May be looked at by who knows its path. */
+  knows(path: Path): boolean;
+  /** Bytes may be read. */
+  reads(path: Path): boolean;
+}
+
+/** `view` answers with the rights of now; it is called often and must be cheap while nothing changed. */
+export function guardTree(tree: Tree, view: () => Promise<View>): Tree {
+  return {
+    frozen: tree.frozen,
+    async list(folder, page) {
+      const seen = await view();
+      if (seen.lists(folder)) return tree.list(folder, page);
+      if (seen.leadsOn(folder)) return listWay(tree, folder, page, seen);
+      throw seen.knows(folder) ? new PackageRError('forbidden', `You may not list ${JSON.stringify(folder)}.`) : hidden(folder);
+    },
+    async find(path, options) {
+      const seen = await view();
+      const isKnown = seen.knows(path);
+      if (!isKnown && !seen.leadsOn(path)) return undefined;
+      const entry = await tree.find(path, options);
+      return isKnown || entry?.kind === 'folder' ? entry : undefined;
+    },
+    async *walk(folder, options) {
+      const before = await view();
+      if (!before.lists(folder) && !before.leadsOn(folder)) return;
+      for await (const leaf of tree.walk(folder, options)) {
+        if ((await view()).lists(leaf.path)) yield leaf;
+      }
+    },
+    async *read(path, options) {
+      const seen = await view();
+      if (!seen.knows(path)) throw hidden(path);
+      if (!seen.reads(path)) throw new PackageRError('forbidden', `You may not read ${JSON.stringify(path)}.`);
+      yield* tree.read(path, options);
+    },
+  };
+}
+
+/** What leads on, of a folder that may not be listed itself. Pages without any are passed over, so that an empty page is the end. */
+async function listWay(tree: Tree, folder: Path, page: PageRequest | undefined, seen: View): Promise<TreePage> {
+  for (let request = page; ; ) {
+    const { entries, cursor } = await tree.list(folder, request);
+    const kept = entries.filter((entry) => entry.kind !== 'unnamable' && isShown(seen, entry));
+    if (cursor === undefined) return { entries: kept };
+    if (kept.length > 0) return { entries: kept, cursor };
+    request = { ...page, cursor };
+  }
+}
+
+function isShown(seen: View, entry: Entry): boolean {
+  return seen.lists(entry.path) || (entry.kind === 'folder' && seen.leadsOn(entry.path));
+}
+
+function hidden(path: Path): PackageRError {
+  return new PackageRError('not_found', `There is nothing at ${JSON.stringify(path)}.`);
+}
+
+/** Nothing at all, for those who hold no rights of their own. */
+export const blind: View = { lists: () => false, leadsOn: () => false, knows: () => false, reads: () => false };

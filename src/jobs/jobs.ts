@@ -1,0 +1,353 @@
+/**
+ * Jobs run long work beside the requests. A running job holds a lease in the state; when its process ends, the next one queues it
+ * again and it resumes from its checkpoint.
+ */
+
+import { PackageRError } from '#errors/error.ts';
+import { isEnded, type JobProgress, type JobRunner, type JobState, type JobView, requireJob, seesAllJobs, toView } from '#jobs/job.ts';
+import { type JobLog, JobRun } from '#jobs/job-run.ts';
+import type { Actor } from '#model/actor.ts';
+import type { Clock, MakeId } from '#model/clock.ts';
+import type { JobRow } from '#state/schema.ts';
+import type { State, Write } from '#state/state.ts';
+
+export interface JobsOptions {
+  readonly state: State;
+  readonly clock: Clock;
+  readonly makeId: MakeId;
+  readonly log?: JobLog;
+  /** Jobs that run at the same time; 2 where left out. */
+  readonly concurrency?: number;
+}
+
+export interface JobStart {
+  readonly kind: string;
+  /** `package:12` */
+  readonly subject: string;
+  readonly ownerId: string;
+  /** Plain JSON, never a secret. */
+  readonly input: unknown;
+  /** Writes that happen in one unit with the row of the job, or not at all. */
+  readonly alongside?: (jobId: string) => readonly Write[];
+}
+
+export interface JobQuery {
+  readonly subject?: string | undefined;
+  readonly state?: JobState | undefined;
+  readonly cursor?: string | undefined;
+  /** 1 to 1000; 200 where left out. */
+  readonly limit?: number | undefined;
+}
+
+/** Milliseconds. */
+const leaseFor = 60_000;
+const renewEvery = 20_000;
+const watchEvery = 200;
+const pollEvery = 1000;
+
+export class Jobs {
+  readonly #state: State;
+  readonly #clock: Clock;
+  readonly #makeId: MakeId;
+  readonly #log: JobLog | undefined;
+  readonly #concurrency: number;
+  readonly #leaseOwner: string;
+  readonly #runners = new Map<string, JobRunner<unknown>>();
+  readonly #queue: string[] = [];
+  readonly #runs = new Map<string, JobRun>();
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #listeners = new Map<string, Set<() => void>>();
+  #renewing: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor({ state, clock, makeId, log, concurrency = 2 }: JobsOptions) {
+    this.#state = state;
+    this.#clock = clock;
+    this.#makeId = makeId;
+    this.#log = log;
+    this.#concurrency = concurrency;
+    this.#leaseOwner = makeId();
+  }
+
+  /** Once per kind, before `recover`. */
+  register<I>(kind: string, runner: JobRunner<I>): void {
+    if (this.#runners.has(kind)) throw new TypeError(`the kind of job ${kind} is registered twice`);
+    this.#runners.set(kind, runner as JobRunner<unknown>);
+  }
+
+  /** Resolves when the job is durable; it runs as soon as there is room. Errors: those of the writes alongside; unavailable states. */
+  async start({ kind, subject, ownerId, input, alongside }: JobStart): Promise<JobView> {
+    if (this.#isClosed) throw new PackageRError('state_failed', 'packageR is stopping.', { retry: 'temporary' });
+    if (!this.#runners.has(kind)) throw new PackageRError('unsupported', `There is no kind of job ${JSON.stringify(kind)}.`);
+    const row: JobRow = {
+      id: this.#makeId(),
+      kind,
+      subject,
+      owner_id: ownerId,
+      state: 'queued',
+      input: JSON.stringify(input),
+      progress: '{"done":0}',
+      checkpoint: null,
+      result: null,
+      error_code: null,
+      error_message: null,
+      lease_owner: null,
+      leased_until: 0,
+      cancel_asked: 0,
+      created_at: this.#clock(),
+      started_at: null,
+      finished_at: null,
+    };
+    await this.#state.write({ query: this.#state.db.insertInto('job').values(row) }, ...(alongside?.(row.id) ?? []));
+    this.#queue.push(row.id);
+    this.#pump();
+    return toView(row);
+  }
+
+  /** For its owner, administrators and the system. Errors: not_found. */
+  async get(actor: Actor, id: string): Promise<JobView> {
+    return this.#view(requireJob(actor, await this.#find(id)));
+  }
+
+  /** Newest first: one’s own, or all for administrators and the system. Errors: cursor_invalid, request_invalid. */
+  async list(actor: Actor, { subject, state, cursor, limit = 200 }: JobQuery = {}): Promise<{ jobs: JobView[]; cursor?: string }> {
+    if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
+      throw new PackageRError('request_invalid', 'The limit of a page is 1 to 1000.');
+    let query = this.#state.db.selectFrom('job').selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc');
+    if (!seesAllJobs(actor)) {
+      if (actor.kind !== 'user') return { jobs: [] };
+      query = query.where('owner_id', '=', actor.id);
+    }
+    if (subject !== undefined) query = query.where('subject', '=', subject);
+    if (state !== undefined) query = query.where('state', '=', state);
+    if (cursor !== undefined) {
+      const { at, id } = parseCursor(cursor);
+      query = query.where((on) => on.or([on('created_at', '<', at), on.and([on('created_at', '=', at), on('id', '<', id)])]));
+    }
+    const rows = await query.limit(limit + 1).execute();
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    const jobs = page.map((row) => this.#view(row));
+    return rows.length > limit && last !== undefined ? { jobs, cursor: `${last.created_at}.${last.id}` } : { jobs };
+  }
+
+  /** Asks the job to end; it is `cancelled` when its runner has put its work away. One that ended stays as it is. Errors: not_found. */
+  async cancel(actor: Actor, id: string): Promise<JobView> {
+    const row = requireJob(actor, await this.#find(id));
+    if (isEnded(row.state)) return this.#view(row);
+    await this.#state.write({
+      query: this.#state.db.updateTable('job').set({ cancel_asked: 1 }).where('id', '=', id).where('state', 'in', ['queued', 'running']),
+    });
+    const run = this.#runs.get(id);
+    if (run !== undefined) run.stop('cancel');
+    else if (this.#forgetQueued(id)) this.#begin(id);
+    this.#notify(id);
+    return this.get(actor, id);
+  }
+
+  /** The present state, then each change (at most 5 a second), and the end. Ends quietly with the signal. Errors: not_found. */
+  async *watch(actor: Actor, id: string, signal: AbortSignal): AsyncGenerator<JobView, void, undefined> {
+    const changes = this.#listen(id);
+    try {
+      while (!signal.aborted) {
+        changes.reset();
+        const view = await this.get(actor, id);
+        yield view;
+        if (isEnded(view.state)) return;
+        const [yieldedAt, patience] = [performance.now(), this.#runs.has(id) ? undefined : pollEvery];
+        await changes.next(signal, patience);
+        await pause(watchEvery - (performance.now() - yieldedAt), AbortSignal.any([signal, changes.ended]));
+      }
+    } finally {
+      changes.close();
+    }
+  }
+
+  /** Resolves when the job has ended, however it ended. Errors: not_found. */
+  async wait(id: string, signal: AbortSignal = new AbortController().signal): Promise<JobView> {
+    let last: JobView | undefined;
+    for await (const view of this.watch({ kind: 'system', name: 'jobs' }, id, signal)) last = view;
+    if (last === undefined || !isEnded(last.state)) throw new PackageRError('cancelled');
+    return last;
+  }
+
+  /**
+   * At start, when all kinds are registered: queues again what a process that is dead was running. On SQLite every earlier process is
+   * dead, since this one holds the lock of the data folder.
+   */
+  async recover(): Promise<void> {
+    const { db, dialect } = this.#state;
+    let query = db
+      .updateTable('job')
+      .set({ state: 'queued', lease_owner: null, leased_until: 0 })
+      .where('state', '=', 'running')
+      .where('lease_owner', 'is distinct from', this.#leaseOwner);
+    if (dialect === 'postgres') query = query.where('leased_until', '<', this.#clock());
+    await this.#state.write({ query });
+    const rows = await db.selectFrom('job').select(['id']).where('state', '=', 'queued').orderBy('created_at').execute();
+    for (const { id } of rows) if (!this.#queue.includes(id) && !this.#runs.has(id)) this.#queue.push(id);
+    this.#pump();
+  }
+
+  /** Stops what runs; it is queued, and resumes from its checkpoint at the next start. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#renewing);
+    this.#queue.length = 0;
+    for (const run of this.#runs.values()) run.stop('close');
+    await Promise.all(this.#tasks);
+  }
+
+  #pump(): void {
+    while (!this.#isClosed && this.#tasks.size < this.#concurrency) {
+      const id = this.#queue.shift();
+      if (id === undefined) return;
+      this.#begin(id);
+    }
+  }
+
+  #begin(id: string): void {
+    const task = this.#claimAndRun(id)
+      .catch((error: unknown) => this.#log?.error({ job: id, error }, 'the state of a job could not be written'))
+      .then(() => {
+        this.#tasks.delete(task);
+        this.#runs.delete(id);
+        this.#notify(id);
+        this.#pump();
+      });
+    this.#tasks.add(task);
+  }
+
+  async #claimAndRun(id: string): Promise<void> {
+    const row = await this.#claim(id);
+    if (row === undefined) return;
+    const runner = this.#runners.get(row.kind);
+    const run = new JobRun({
+      state: this.#state,
+      row,
+      leaseOwner: this.#leaseOwner,
+      clock: this.#clock,
+      log: this.#log,
+      onChange: () => this.#notify(id),
+    });
+    this.#runs.set(id, run);
+    this.#renewing ??= setInterval(() => void this.#renew(), renewEvery).unref();
+    if (row.cancel_asked === 1) run.stop('cancel');
+    if (this.#isClosed) run.stop('close');
+    this.#notify(id);
+    await run.run(runner);
+  }
+
+  /** Undefined where another process has it, or it ended meanwhile. */
+  async #claim(id: string): Promise<JobRow | undefined> {
+    const now = this.#clock();
+    const [result] = await this.#state.write({
+      query: this.#state.db
+        .updateTable('job')
+        .set((on) => ({
+          state: 'running',
+          lease_owner: this.#leaseOwner,
+          leased_until: now + leaseFor,
+          started_at: on.fn.coalesce('started_at', on.val(now)),
+        }))
+        .where('id', '=', id)
+        .where('state', '=', 'queued'),
+    });
+    return result?.changes === 1 ? this.#find(id) : undefined;
+  }
+
+  async #renew(): Promise<void> {
+    if (this.#runs.size === 0) return;
+    const query = this.#state.db
+      .updateTable('job')
+      .set({ leased_until: this.#clock() + leaseFor })
+      .where('lease_owner', '=', this.#leaseOwner)
+      .where('state', '=', 'running')
+      .returning(['id', 'cancel_asked']);
+    try {
+      const [result] = await this.#state.write({ query });
+      const held = new Map(result?.rows.map((row) => [row['id'], row['cancel_asked']]));
+      for (const [id, run] of this.#runs) {
+        if (!held.has(id)) run.stop('lost');
+        else if (held.get(id) === 1) run.stop('cancel');
+      }
+    } catch (error) {
+      this.#log?.error({ error }, 'the leases of jobs could not be renewed');
+    }
+  }
+
+  #view(row: JobRow): JobView {
+    const progress: JobProgress | undefined = isEnded(row.state) ? undefined : this.#runs.get(row.id)?.latest;
+    return toView(row, progress);
+  }
+
+  #find(id: string): Promise<JobRow | undefined> {
+    return this.#state.db.selectFrom('job').selectAll().where('id', '=', id).executeTakeFirst();
+  }
+
+  #forgetQueued(id: string): boolean {
+    const index = this.#queue.indexOf(id);
+    if (index >= 0) this.#queue.splice(index, 1);
+    return index >= 0 && !this.#isClosed;
+  }
+
+  #notify(id: string): void {
+    for (const listener of this.#listeners.get(id) ?? []) listener();
+  }
+
+  /** `next` resolves at once where something changed since `reset`, so that no change is missed. */
+  #listen(id: string) {
+    let isChanged = false;
+    let wake = (): void => undefined;
+    const ended = new AbortController();
+    const listener = (): void => {
+      isChanged = true;
+      wake();
+      if (!this.#runs.has(id)) ended.abort();
+    };
+    const set = this.#listeners.get(id) ?? new Set();
+    this.#listeners.set(id, set.add(listener));
+    return {
+      /** Aborts when this process has done with the job. */
+      ended: ended.signal,
+      reset(): void {
+        isChanged = false;
+      },
+      async next(signal: AbortSignal, patience: number | undefined): Promise<void> {
+        if (isChanged || signal.aborted) return;
+        await new Promise<void>((resolve) => {
+          const timer = patience === undefined ? undefined : setTimeout(resolve, patience).unref();
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+          signal.addEventListener('abort', wake, { once: true });
+        });
+        signal.removeEventListener('abort', wake);
+      },
+      close: (): void => {
+        set.delete(listener);
+        if (set.size === 0) this.#listeners.delete(id);
+      },
+    };
+  }
+}
+
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (milliseconds <= 0 || signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(done, milliseconds);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    }
+    signal.addEventListener('abort', done, { once: true });
+  });
+}
+
+function parseCursor(cursor: string): { at: number; id: string } {
+  const match = /^(\d{1,15})\.([A-Za-z0-9_-]{1,64})$/.exec(cursor);
+  if (match === null) throw new PackageRError('cursor_invalid');
+  return { at: Number(match[1]), id: match[2] as string };
+}
