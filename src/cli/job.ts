@@ -3,7 +3,9 @@
 import type { Job } from '#api/jobs.ts';
 import type { CliContext } from '#cli/context.ts';
 import { printable } from '#cli/terminal.ts';
-import { apiPath, ClientError } from '#client/client.ts';
+import { apiPath } from '#client/client.ts';
+import { PackageRError } from '#errors/error.ts';
+import { type ErrorCode, errorTable } from '#errors/table.ts';
 
 /** The result of the job. Errors: those of the job; cancelled after Ctrl-C, once the job has let go. */
 export async function followJob(context: CliContext, id: string): Promise<Readonly<Record<string, unknown>>> {
@@ -25,8 +27,12 @@ export async function followJob(context: CliContext, id: string): Promise<Readon
   }
   const end = last?.finishedAt === undefined ? await client.get<Job>(apiPath`api/v1/jobs/${id}`) : last;
   if (end.state === 'done') return end.result ?? {};
-  if (end.state === 'cancelled') throw new ClientError(0, 'cancelled', 'It was cancelled; the draft is as it was.');
-  throw new ClientError(0, end.error?.code ?? 'internal', end.error?.message ?? `The job ${id} is ${end.state}.`);
+  if (end.state === 'cancelled') throw new PackageRError('cancelled', 'It was cancelled; the draft is as it was.');
+  const code = end.error?.code ?? 'internal';
+  throw new PackageRError(
+    Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'internal',
+    end.error?.message ?? `The job ${id} is ${end.state}.`,
+  );
 }
 
 export function writeProgress({ kind, state, progress }: Job): string {

@@ -21,7 +21,7 @@ import { printable } from '#cli/terminal.ts';
 import { addTokens } from '#cli/tokens.ts';
 import { addUsers } from '#cli/users.ts';
 import { addVersion } from '#cli/version.ts';
-import { ClientError } from '#client/client.ts';
+import { ClientError } from '#client/error.ts';
 import { asError } from '#errors/error.ts';
 import { type ErrorCode, type ErrorKind, errorTable } from '#errors/table.ts';
 
@@ -63,7 +63,6 @@ export function createProgram(context: CliContext): Command {
     .option('-q, --quiet', 'no progress')
     .helpOption('-h, --help', 'show help')
     .showSuggestionAfterError()
-    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({
       writeOut: (text) => context.print(text),
@@ -119,7 +118,7 @@ export function* everyCommand(command: Command): Iterable<Command> {
 export function explainFailure(error: unknown, context: Pick<CliContext, 'terminal' | 'isJson'>): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   const { code, message, help } = describe(error);
-  const known = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'internal';
+  const known = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : 'source_unavailable';
   const text = context.isJson ? JSON.stringify({ error: { code, message, help } }) : `package-r: ${printable(message)}\n${indent(help)}`;
   context.terminal.stderr.write(`${text.trimEnd()}\n`);
   return exitCodes[errorTable[known].kind];

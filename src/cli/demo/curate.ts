@@ -4,7 +4,9 @@ import type { PackageHead, Version } from '#api/packages.ts';
 import type { Share } from '#api/shares.ts';
 import { demoReadme, demoYaml } from '#cli/demo/texts.ts';
 import { entryPath, packagePath } from '#cli/packages/reference.ts';
-import { type Client, ClientError } from '#client/client.ts';
+import type { Client } from '#client/client.ts';
+import { ClientError } from '#client/error.ts';
+import { PackageRError } from '#errors/error.ts';
 
 export const demoPackage = 'admin/snow-and-stations';
 
@@ -83,7 +85,7 @@ async function annex(client: Client, request: unknown): Promise<void> {
   let last: Job | undefined;
   for await (const job of client.events<Job>(`api/v1/jobs/${id}/events`)) last = job;
   if (last?.state !== 'done')
-    throw new ClientError(0, last?.error?.code ?? 'internal', last?.error?.message ?? 'The demo could not be prepared.');
+    throw new PackageRError('internal', `The demo could not be prepared: ${last?.error?.message ?? 'a job did not end'}`);
 }
 
 async function put(client: Client, path: string, text: string): Promise<void> {

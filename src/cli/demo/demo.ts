@@ -10,7 +10,8 @@ import type { CliContext, RunningServer } from '#cli/context.ts';
 import { curateDemo, demoPackage } from '#cli/demo/curate.ts';
 import { writeFieldData } from '#cli/demo/field-data.ts';
 import { packagePath } from '#cli/packages/reference.ts';
-import { Client, ClientError } from '#client/client.ts';
+import { Client } from '#client/client.ts';
+import { ClientError } from '#client/error.ts';
 import { PackageRError } from '#errors/error.ts';
 import { actions } from '#model/actor.ts';
 
