@@ -17,7 +17,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-const decisionTables = /\b(user|group|group_member|grant|session|token|source|namespace|share|share_audience|ticket)\b/;
+/** Statements that change what decisions are made from. Counters of shares are not among it. */
+const decisionTables =
+  /\b(?:into|update|from)\s+"?(?:user|group|group_member|grant|session|token|source|namespace|share|share_audience|ticket)"?(?=\s|$)/;
 
 /**
  * Opens (and makes or migrates) the state in `path`. The file is readable by its owner only, whatever the umask.

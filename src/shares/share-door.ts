@@ -1,0 +1,355 @@
+/**
+ * The way into a share: the link, its lock, its audience, and what its owner may do at this moment. Whoever may not know of a share
+ * gets one answer, whether it never existed, ended, was revoked, or its owner lost a right.
+ */
+import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import type { Access } from '#access/access.ts';
+import { attemptRules, peerOf } from '#access/attempts.ts';
+import type { Handle, HandleAbout } from '#access/handle.ts';
+import { verifyPassword } from '#access/password.ts';
+import type { Place } from '#access/place.ts';
+import { isError, PackageRError } from '#errors/error.ts';
+import type { Events } from '#events/events.ts';
+import type { Action, UserActor, VisitorActor } from '#model/actor.ts';
+import type { Clock, MakeId } from '#model/clock.ts';
+import { joinPath, nameOf, type Path, root } from '#model/path.ts';
+import { PackageHandle } from '#packages/package-handle.ts';
+import type { PublicShareView, Unlocked, Visitor } from '#shares/share.ts';
+import type { ShareCounters } from '#shares/share-counters.ts';
+import { ShareHandle } from '#shares/share-handle.ts';
+import { clientOfAddress, clientOfTicket, clientOfUser, hashTicket, makeTicket, parseShareLink } from '#shares/share-link.ts';
+import { pathOf, rightsOf, type ShareRows, type StoredShare, stateOf } from '#shares/share-rows.ts';
+import type { ShareTargets } from '#shares/share-targets.ts';
+import { shareTree } from '#shares/share-tree.ts';
+import type { ShareUses } from '#shares/share-uses.ts';
+import type { State } from '#state/state.ts';
+
+export interface ShareDoorOptions {
+  readonly state: State;
+  readonly access: Access;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly makeId: MakeId;
+  readonly hashKey: Uint8Array;
+  readonly rows: ShareRows;
+  readonly targets: ShareTargets;
+  readonly counters: ShareCounters;
+  readonly uses: ShareUses;
+}
+
+/** Milliseconds. */
+const pageTicketLife = 3_600_000;
+const listTicketLife = 7 * 86_400_000;
+const passwordKept = 5 * 60_000;
+const keptPasswords = 1000;
+
+interface Entered {
+  readonly row: StoredShare;
+  readonly client: string;
+}
+
+export class ShareDoor {
+  readonly #state: State;
+  readonly #access: Access;
+  readonly #events: Events;
+  readonly #clock: Clock;
+  readonly #makeId: MakeId;
+  readonly #hashKey: KeyObject;
+  readonly #rows: ShareRows;
+  readonly #targets: ShareTargets;
+  readonly #counters: ShareCounters;
+  readonly #uses: ShareUses;
+  /** Keyed hashes of passwords that were right, and until when that is believed. */
+  readonly #passwords = new Map<string, number>();
+  /** Under which generations of state and share a handle was last found open. */
+  readonly #checked = new WeakMap<ShareHandle, { readonly state: number; readonly share: number }>();
+
+  constructor(options: ShareDoorOptions) {
+    this.#state = options.state;
+    this.#access = options.access;
+    this.#events = options.events;
+    this.#clock = options.clock;
+    this.#makeId = options.makeId;
+    this.#hashKey = createSecretKey(options.hashKey);
+    this.#rows = options.rows;
+    this.#targets = options.targets;
+    this.#counters = options.counters;
+    this.#uses = options.uses;
+  }
+
+  async open(visitor: Visitor, action: Action, path: Path): Promise<ShareHandle> {
+    const generation = this.#state.generation;
+    const { row, client } = await this.#enter(visitor);
+    checkRight(row, action, visitor.user);
+    const isAccepted = await this.#hasAccepted(row, client);
+    const actor: VisitorActor = { kind: 'visitor', share: String(row.number), client, address: visitor.address };
+    const { owner, inner, isFile } = await this.#reach(row, action, visitor.address);
+    if (action === 'download' && !isAccepted) throw new PackageRError('terms_not_accepted');
+    if (isFile && path !== root && path !== nameOf(pathOf(row))) throw nothingAt(path);
+    const place = placeBelow(inner.place, isFile ? root : path);
+    const proof = await this.#access.authorizeShared(actor, owner, action, place).catch((error: unknown) => {
+      throw isHidden(error) ? nothingAt(path) : error;
+    });
+    const share = {
+      number: row.number,
+      id: row.id,
+      client,
+      exchange: rightsOf(row).includes('exchange'),
+      terms: row.terms,
+      ...(row.max_objects === null ? {} : { maxObjects: row.max_objects }),
+      ...(row.max_bytes === null ? {} : { maxBytes: row.max_bytes }),
+    };
+    const about = describe(row, inner);
+    const handle: ShareHandle = new ShareHandle({
+      proof,
+      tree: shareTree({
+        tree: inner.tree,
+        path: pathOf(row),
+        isFile,
+        beforeRead: action === 'download' ? (leaf) => this.#claim(handle, leaf) : undefined,
+      }),
+      path,
+      about,
+      subject: `share:${row.number}`,
+      curator: inner.curator,
+      endsAt: row.expires_at ?? undefined,
+      onDrift: row.on_drift,
+      share,
+      view: publicView(row, inner, about, !isAccepted),
+    });
+    this.#checked.set(handle, { state: generation, share: row.generation });
+    if (this.#counters.opened(row.number, client)) this.#events.record({ actor, action: 'share.open', subject: handle.subject });
+    return handle;
+  }
+
+  /** The twin of open for handles that live on: nothing more comes out once the share, or its owner’s right, has ended. */
+  async stillOpen(handle: ShareHandle): Promise<void> {
+    const ended = handle.endsAt !== undefined && handle.endsAt <= this.#clock();
+    const checked = this.#checked.get(handle);
+    if (ended || checked === undefined) throw shareNotFound();
+    const generation = this.#state.generation;
+    if (checked.state === generation) return;
+    const row = await this.#rows.find(handle.share.id);
+    if (row === undefined || row.generation !== checked.share || stateOf(row, this.#clock()) !== 'open') throw shareNotFound();
+    try {
+      await this.#targets.check(row);
+      await this.#mayShare(await this.#access.actorOf(row.owner_id), handle.place);
+    } catch (error) {
+      throw isHidden(error) ? shareNotFound() : error;
+    }
+    this.#checked.set(handle, { ...checked, state: generation });
+  }
+
+  async countUse(handle: ShareHandle, leaf: Parameters<ShareUses['claim']>[1]): Promise<void> {
+    await this.#claim(handle, leaf);
+    this.#counters.exchanged(handle.share.number);
+  }
+
+  async unlock(id: string, password: string, { address }: { readonly address: string }): Promise<Unlocked> {
+    const link = parseShareLink(id);
+    const row = link === undefined ? undefined : await this.#rows.find(link.id);
+    if (row === undefined || stateOf(row, this.#clock()) !== 'open' || !(await this.isReachable(row))) {
+      await verifyPassword(password, null);
+      return this.#refuse(address);
+    }
+    if (row.audience !== 'password')
+      throw new PackageRError('request_invalid', 'This share needs no password.', { operation: 'share.unlock' });
+    await this.#guess(row, password, address);
+    return this.#makeTickets(row, clientOfAddress(this.#hashKey, row.number, address));
+  }
+
+  async accept(visitor: Visitor): Promise<PublicShareView> {
+    const { view, share, actor, subject } = await this.open(visitor, 'stat', root);
+    if (!view.needsAcceptance) return view;
+    const terms = hashTerms(view.terms);
+    const at = this.#clock();
+    await this.#state.write({
+      query: this.#state.db
+        .insertInto('share_acceptance')
+        .values({ share: share.number, client: share.client, at, terms })
+        .onConflict((conflict) => conflict.columns(['share', 'client']).doUpdateSet({ at, terms })),
+    });
+    this.#events.record({ actor, action: 'share.accept', subject, details: { terms } });
+    return { ...view, needsAcceptance: false };
+  }
+
+  /** Whether its owner still may share what it shows. */
+  async isReachable(row: StoredShare): Promise<boolean> {
+    try {
+      await this.#targets.open(row, 'download', (owner, place) => this.#mayShare(owner, place));
+      return true;
+    } catch (error) {
+      if (isHidden(error) || isError(error, 'version_withdrawn')) return false;
+      throw error;
+    }
+  }
+
+  /** The row and the client, past link, audience and lock. */
+  async #enter(visitor: Visitor): Promise<Entered> {
+    const link = parseShareLink(visitor.share);
+    const row = link === undefined ? undefined : await this.#rows.find(link.id);
+    if (row === undefined || stateOf(row, this.#clock()) !== 'open') return this.#refuse(visitor.address);
+    const { user } = visitor;
+    if (row.audience === 'users' || row.audience === 'named') {
+      if (user === undefined) throw new PackageRError('unauthenticated', 'This share is for people who are signed in.');
+      if (row.audience === 'named' && !(await this.#isNamed(row, user))) return this.#refuse(visitor.address);
+    }
+    const ticket = link?.ticket === undefined ? undefined : await this.#rows.findTicket(row, hashTicket(link.ticket));
+    if (row.audience === 'password' && ticket === undefined) await this.#unlockBy(row, visitor);
+    const ofTicket = ticket === undefined || link?.ticket === undefined ? undefined : clientOfTicket(link.ticket);
+    const client = user === undefined ? (ofTicket ?? clientOfAddress(this.#hashKey, row.number, visitor.address)) : clientOfUser(user.id);
+    return { row, client };
+  }
+
+  async #isNamed(row: StoredShare, user: UserActor): Promise<boolean> {
+    if (user.admin || user.id === row.owner_id) return true;
+    return this.#rows.isInAudience(row, user.id, await this.#access.groupsOf(user.id));
+  }
+
+  async #reach(row: StoredShare, action: Action, address: string) {
+    try {
+      return await this.#targets.open(row, action, (owner, place) => this.#mayShare(owner, place));
+    } catch (error) {
+      if (isHidden(error)) return this.#refuse(address);
+      throw error;
+    }
+  }
+
+  /** A share lives while its owner may both share and download what it shows. */
+  async #mayShare(owner: UserActor, place: Place): Promise<void> {
+    await this.#access.authorize(owner, 'share', place);
+    await this.#access.authorize(owner, 'download', place);
+  }
+
+  async #claim(handle: ShareHandle, leaf: Parameters<ShareUses['claim']>[1]): Promise<void> {
+    await this.stillOpen(handle);
+    await this.#uses.claim(handle.share, leaf);
+  }
+
+  /** With the password of the request, for clients that send it each time. Errors: share_locked, share_password_wrong, rate_limited. */
+  async #unlockBy(row: StoredShare, { password, address }: Visitor): Promise<void> {
+    if (password === undefined || password === '') throw new PackageRError('share_locked');
+    const mark = createHmac('sha256', this.#hashKey).update(`${row.number} ${row.generation} ${password}`).digest('base64url');
+    if ((this.#passwords.get(mark) ?? 0) > this.#clock()) return;
+    await this.#guess(row, password, address);
+    if (this.#passwords.size >= keptPasswords) this.#passwords.clear();
+    this.#passwords.set(mark, this.#clock() + passwordKept);
+  }
+
+  /** Counted before it is judged, per share and peer and per share. */
+  async #guess(row: StoredShare, password: string, address: string): Promise<void> {
+    const { attempts } = this.#access;
+    const keys = { peer: `share:${row.number}:${peerOf(address)}`, share: `share:${row.number}` };
+    await attempts.reserve([keys.peer, attemptRules.sharePeer], [keys.share, attemptRules.share]);
+    if (!(await verifyPassword(password, row.password))) throw new PackageRError('share_password_wrong');
+    await attempts.succeed([keys.peer]);
+    await attempts.release(keys.share, attemptRules.share);
+  }
+
+  async #makeTickets(row: StoredShare, client: string): Promise<Unlocked> {
+    const now = this.#clock();
+    const end = row.expires_at ?? Number.MAX_SAFE_INTEGER;
+    const made = (['page', 'list'] as const).map((kind) => ({
+      kind,
+      text: makeTicket(client, this.#makeId),
+      expiresAt: Math.min(now + (kind === 'page' ? pageTicketLife : listTicketLife), end),
+    }));
+    const { db } = this.#state;
+    const values = made.map(({ kind, text, expiresAt }) => ({
+      id: hashTicket(text),
+      share: row.number,
+      generation: row.generation,
+      kind,
+      created_at: now,
+      expires_at: expiresAt,
+    }));
+    await this.#state.write(
+      { query: db.deleteFrom('ticket').where('share', '=', row.number).where('expires_at', '<=', now) },
+      { query: db.insertInto('ticket').values(values) },
+    );
+    const [page, list] = made as [(typeof made)[number], (typeof made)[number]];
+    return { ticket: page.text, expiresAt: page.expiresAt, listTicket: list.text, listExpiresAt: list.expiresAt };
+  }
+
+  async #hasAccepted(row: StoredShare, client: string): Promise<boolean> {
+    if (row.terms === '') return true;
+    const accepted = await this.#state.db
+      .selectFrom('share_acceptance')
+      .select('terms')
+      .where('share', '=', row.number)
+      .where('client', '=', client)
+      .executeTakeFirst();
+    return accepted?.terms === hashTerms(row.terms);
+  }
+
+  /** The one answer. It counts: after 20 in ten minutes a peer is told to wait. Errors: share_not_found, rate_limited. */
+  async #refuse(address: string): Promise<never> {
+    await this.#access.attempts.reserve([`share-unknown:${peerOf(address)}`, attemptRules.unknownShare]);
+    throw shareNotFound();
+  }
+}
+
+function checkRight(row: StoredShare, action: Action, user: UserActor | undefined): void {
+  const rights = rightsOf(row);
+  const isGiven =
+    action === 'stat' || (action === 'list' && rights.includes('view')) || (action === 'download' && rights.includes('exchange'));
+  const isNarrowed = row.audience !== 'link' && user?.only !== undefined && !user.only.includes(action);
+  if (!isGiven || isNarrowed)
+    throw new PackageRError('forbidden', 'This share does not give the right to do this.', { context: { action } });
+}
+
+function placeBelow(place: Place, path: Path): Place {
+  return place.kind === 'system' ? place : { ...place, path: joinPath(place.path, path) };
+}
+
+function describe(row: StoredShare, inner: Handle): HandleAbout {
+  if (!(inner instanceof PackageHandle)) return { title: row.title || nameOf(pathOf(row)) || 'files', at: inner.about.at };
+  const isWhole = pathOf(row) === root;
+  return {
+    title: inner.package.name,
+    at: inner.about.at,
+    ...(inner.about.version === undefined ? {} : { version: inner.about.version }),
+    ...(inner.about.digest === undefined ? {} : { digest: inner.about.digest }),
+    ...(inner.about.description === undefined || !isWhole ? {} : { description: inner.about.description }),
+  };
+}
+
+function publicView(row: StoredShare, inner: Handle, about: HandleAbout, needsAcceptance: boolean): PublicShareView {
+  const version = inner instanceof PackageHandle ? inner.version : undefined;
+  const whole = pathOf(row) === root ? version : undefined;
+  return {
+    title: row.title || about.title,
+    note: row.note,
+    terms: row.terms,
+    needsAcceptance,
+    kind: row.target,
+    rights: rightsOf(row),
+    onDrift: row.on_drift,
+    expiresAt: row.expires_at ?? undefined,
+    maxObjects: row.max_objects ?? undefined,
+    maxBytes: row.max_bytes ?? undefined,
+    version: version?.number,
+    digest: version?.digest,
+    frozenAt: version?.frozenAt,
+    description: about.description,
+    entries: whole?.entries,
+    bytes: whole?.bytes,
+  };
+}
+
+function hashTerms(terms: string): string {
+  return createHash('sha256').update(terms).digest('hex');
+}
+
+/** What nobody but the owner may tell apart from a share that is not there. */
+function isHidden(error: unknown): boolean {
+  return isError(error, 'not_found') || isError(error, 'forbidden') || isError(error, 'unauthenticated');
+}
+
+function shareNotFound(): PackageRError {
+  return new PackageRError('share_not_found', undefined, { operation: 'share.open' });
+}
+
+function nothingAt(path: Path): PackageRError {
+  return new PackageRError('not_found', `There is nothing at ${JSON.stringify(path)}.`, { operation: 'share.open' });
+}
