@@ -1,5 +1,7 @@
 /** Writes the pages of docs/reference/ that are generated from the code. `--check` fails when one of them is stale. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { writeCliReference } from '#cli/reference.ts';
+import { writeConfigReference } from '#config/reference.ts';
 import { errorKinds, errorTable } from '#errors/table.ts';
 
 const folder = new URL('../docs/reference/', import.meta.url);
@@ -28,7 +30,11 @@ function writeErrors(): string {
   ].join('\n');
 }
 
-const pages: Record<string, () => string | Promise<string>> = { 'errors.md': writeErrors };
+const pages: Record<string, () => string | Promise<string>> = {
+  'errors.md': writeErrors,
+  'config.md': writeConfigReference,
+  'cli.md': writeCliReference,
+};
 
 const isCheck = process.argv.includes('--check');
 const stale: string[] = [];
