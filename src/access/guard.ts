@@ -39,7 +39,8 @@ export function guardTree(tree: Tree, view: () => Promise<View>): Tree {
     async *walk(folder, options) {
       const before = await view();
       if (!before.lists(folder) && !before.leadsOn(folder)) return;
-      for await (const leaf of tree.walk(folder, options)) {
+      const told = before.lists(folder) ? options : { ...options, onUnnamable: undefined };
+      for await (const leaf of tree.walk(folder, told)) {
         if ((await view()).lists(leaf.path)) yield leaf;
       }
     },

@@ -1,0 +1,125 @@
+/** The jobs that look at a package without editing it, and the one that clears what was deleted. */
+import { sql } from 'kysely';
+import type { Access } from '#access/access.ts';
+import { PackageRError } from '#errors/error.ts';
+import type { JobContext, JobView } from '#jobs/job.ts';
+import type { Jobs } from '#jobs/jobs.ts';
+import { placeOfKey } from '#sources/place.ts';
+import type { Sources } from '#sources/sources.ts';
+import type { State, Write } from '#state/state.ts';
+import { type DriftCheckpoint, findDrift, verifyVersion } from './check.ts';
+import { actorOf } from './curator.ts';
+import type { StatObject } from './objects.ts';
+
+export interface ChecksOptions {
+  readonly state: State;
+  readonly access: Access;
+  readonly sources: Sources;
+  readonly jobs: Jobs;
+  readonly stat: StatObject;
+}
+
+interface VersionInput {
+  readonly package: number;
+  readonly version: number;
+}
+
+interface StepInput {
+  readonly package: number;
+  readonly step: number;
+}
+
+const statsAtOnce = 8;
+const purgeRows = 1000;
+
+export class Checks {
+  readonly #options: ChecksOptions;
+
+  constructor(options: ChecksOptions) {
+    this.#options = options;
+    options.jobs.register<VersionInput>('package.verify', { run: (context) => this.#verify(context) });
+    options.jobs.register<StepInput>('package.drift', { run: (context) => this.#drift(context) });
+    options.jobs.register<{ readonly package: number }>('package.purge', { run: (context) => this.#purge(context) });
+  }
+
+  verify(packageId: number, version: number, ownerId: string): Promise<JobView> {
+    const input: VersionInput = { package: packageId, version };
+    return this.#options.jobs.start({ kind: 'package.verify', subject: `package:${packageId}@${version}`, ownerId, input });
+  }
+
+  drift(packageId: number, step: number, ownerId: string): Promise<JobView> {
+    const input: StepInput = { package: packageId, step };
+    return this.#options.jobs.start({ kind: 'package.drift', subject: `package:${packageId}`, ownerId, input });
+  }
+
+  /** `removal` marks the package as removed, in the same unit. */
+  purge(packageId: number, ownerId: string, removal: Write): Promise<JobView> {
+    const input = { package: packageId };
+    return this.#options.jobs.start({
+      kind: 'package.purge',
+      subject: `package:${packageId}`,
+      ownerId,
+      input,
+      alongside: () => [removal],
+    });
+  }
+
+  async #verify({ input, signal, progress }: JobContext<VersionInput>): Promise<Record<string, unknown>> {
+    const { state } = this.#options;
+    const query = state.db.selectFrom('version').selectAll().where('package', '=', input.package).where('number', '=', input.version);
+    const version = await query.executeTakeFirst();
+    if (version === undefined) throw new PackageRError('not_found', 'There is no such version any more.');
+    const checked = await verifyVersion({ state, version, signal, progress: (done) => progress({ done, total: version.entries }) });
+    return { ...checked, digest: version.digest };
+  }
+
+  async #drift(context: JobContext<StepInput>): Promise<Record<string, unknown>> {
+    const { state, access, sources, stat } = this.#options;
+    const { input, signal, ownerId } = context;
+    const actor = await actorOf(access, ownerId);
+    const result = await findDrift({
+      state,
+      ...input,
+      signal,
+      resume: context.checkpoint as DriftCheckpoint | undefined,
+      atOnce: statsAtOnce,
+      open: (source, path) => sources.openById(actor, 'stat', source, path),
+      stat,
+      placeOf: placeOfKey,
+      save: (checkpoint) => context.save(checkpoint),
+      progress: (done) => context.progress({ done }),
+    });
+    return { ...result };
+  }
+
+  /** Only what belongs to a package that is marked as removed: the triggers of the state see to that. */
+  async #purge({ input, signal, progress }: JobContext<{ readonly package: number }>): Promise<Record<string, unknown>> {
+    const { state } = this.#options;
+    let done = 0;
+    const sweep = async (table: 'entry' | 'manifest_range' | 'text' | 'step' | 'version', keys: readonly string[]): Promise<void> => {
+      const columns = sql.join(keys.map((key) => sql.ref(key)));
+      const parameters = sql.join(
+        keys.map((key) => sql`${sql.ref(key)} = ${0}`),
+        sql` and `,
+      );
+      const remove = sql`delete from ${sql.table(table)} where package = ${0} and ${parameters}`.compile(state.db);
+      for (;;) {
+        signal.throwIfAborted();
+        const find = sql<
+          Record<string, string | number>
+        >`select ${columns} from ${sql.table(table)} where package = ${input.package} limit ${purgeRows}`;
+        const { rows } = await find.execute(state.db);
+        if (rows.length === 0) return;
+        await state.write({ query: remove, rows: rows.map((row) => [input.package, ...keys.map((key) => row[key] ?? null)]) });
+        done += rows.length;
+        progress({ done });
+      }
+    };
+    await sweep('entry', ['path', 'from_step']);
+    await sweep('manifest_range', ['last_path', 'from_step']);
+    await sweep('text', ['sha256']);
+    await sweep('step', ['step']);
+    await sweep('version', ['number']);
+    return { rows: done };
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * Runs the work on drafts: claims the one open step, does an edit at once or as a job, and makes sure that what a crash, a failure or a
+ * cancel leaves behind is taken back before anyone goes on.
+ */
+import type { Access } from '#access/access.ts';
+import { isError, PackageRError } from '#errors/error.ts';
+import type { Events } from '#events/events.ts';
+import type { JobContext, JobView } from '#jobs/job.ts';
+import type { Jobs } from '#jobs/jobs.ts';
+import type { Clock, MakeId } from '#model/clock.ts';
+import { placeOfKey } from '#sources/place.ts';
+import { type InlinePolicy, isInline } from '#sources/source-tree.ts';
+import type { Sources } from '#sources/sources.ts';
+import type { State } from '#state/state.ts';
+import { type AnnexCheckpoint, type AnnexCounts, annex } from './annex.ts';
+import type { AnnexRequest } from './annex-request.ts';
+import { actorOf } from './curator.ts';
+import { DraftStep, type StepNote, type Tally } from './draft-step.ts';
+import { applyEdit, type Edit, type EditCheckpoint } from './edits.ts';
+import type { StatObject } from './objects.ts';
+import { abandonStep, claimStep, getPackageRow } from './open-step.ts';
+import type { EditResult, Operation } from './package.ts';
+
+export interface DraftsOptions {
+  readonly state: State;
+  readonly access: Access;
+  readonly sources: Sources;
+  readonly jobs: Jobs;
+  readonly events: Events;
+  readonly clock: Clock;
+  readonly makeId: MakeId;
+  readonly stat: StatObject;
+  readonly inline: InlinePolicy;
+  readonly limits: { readonly textBytes: number };
+}
+
+/** Done already, or a job that does it. */
+export type EditOutcome = { readonly result: EditResult } | { readonly job: JobView };
+
+/** One edit of a package. */
+export interface DraftWork {
+  readonly package: number;
+  readonly work: Edit | { readonly operation: 'annex'; readonly source: string; readonly request: AnnexRequest };
+  /** One sentence. */
+  readonly summary: string;
+}
+
+/** What a job keeps between its batches. */
+interface Checkpoint {
+  readonly at: EditCheckpoint | AnnexCheckpoint;
+  readonly tally: Tally;
+  /** Set before the step becomes visible: a job that comes back then is done. */
+  readonly committing?: number;
+}
+
+const operations = ['annex', 'move', 'copy', 'remove', 'meta', 'restore', 'fork'] as const satisfies readonly Operation[];
+
+export class Drafts {
+  readonly #options: DraftsOptions;
+  /** Claims of this process that no job holds. */
+  readonly #live = new Set<string>();
+
+  constructor(options: DraftsOptions) {
+    this.#options = options;
+    for (const operation of operations) {
+      options.jobs.register<DraftWork>(`package.${operation}`, { run: (context) => this.#runJob(context) });
+    }
+  }
+
+  /** At once, with the step claimed for the while. What fails leaves nothing behind. Errors: step_open, and those of `work`. */
+  async now(packageId: number, note: Omit<StepNote, 'at'>, work: (step: DraftStep) => Promise<void>): Promise<EditResult> {
+    const { state, clock } = this.#options;
+    return this.claiming(packageId, async (job) => {
+      const claim = { package: packageId, job };
+      await state.write(claimStep(state, claim));
+      try {
+        const step = await DraftStep.open(state, claim);
+        await work(step);
+        return await step.commit({ ...note, at: clock() });
+      } catch (error) {
+        await abandonStep(state, claim);
+        throw error;
+      }
+    });
+  }
+
+  /** An edit at once. */
+  async edit({ package: id, work, summary }: DraftWork & { readonly work: Edit }, actor: string, signal: AbortSignal): Promise<EditResult> {
+    const { state } = this.#options;
+    return this.now(id, { operation: work.operation, summary, actor }, (step) =>
+      applyEdit(work, { state, step, signal, resume: undefined, save: async () => signal.throwIfAborted() }),
+    );
+  }
+
+  /** As a job, which holds the step from now on. Errors: step_open, which names the other job. */
+  async start(input: DraftWork, ownerId: string): Promise<JobView> {
+    const { state, jobs } = this.#options;
+    return this.claiming(input.package, () =>
+      jobs.start({
+        kind: `package.${input.work.operation}`,
+        subject: `package:${input.package}`,
+        ownerId,
+        input,
+        alongside: (job) => [claimStep(state, { package: input.package, job })],
+      }),
+    );
+  }
+
+  /** Runs what claims the draft under a name of its own. A claim that nobody holds any more is taken back first. Errors: step_open. */
+  async claiming<T>(packageId: number, run: (claim: string) => Promise<T>): Promise<T> {
+    const claim = `edit-${this.#options.makeId()}`;
+    this.#live.add(claim);
+    try {
+      return await run(claim).catch(async (error: unknown) => {
+        if (!isError(error, 'step_open')) throw error;
+        if (!(await this.release(packageId))) throw await this.#stepOpen(packageId);
+        return run(claim);
+      });
+    } finally {
+      this.#live.delete(claim);
+    }
+  }
+
+  /** Takes back an open step whose job or request has ended. Whether the draft is free now. */
+  async release(packageId: number): Promise<boolean> {
+    const { state } = this.#options;
+    const { open_job: job } = await getPackageRow(state, packageId);
+    if (job === null) return true;
+    if (this.#live.has(job)) return false;
+    const row = await state.db.selectFrom('job').select('state').where('id', '=', job).executeTakeFirst();
+    if (row?.state === 'queued' || row?.state === 'running') return false;
+    await abandonStep(state, { package: packageId, job });
+    return true;
+  }
+
+  /** At start, after the jobs: takes back what a crash left. Steps of jobs that resume stay open. */
+  async recover(): Promise<void> {
+    const { state } = this.#options;
+    const open = await state.db
+      .selectFrom('package')
+      .select('id')
+      .where('open_step', 'is not', null)
+      .where('removed_at', 'is', null)
+      .execute();
+    for (const { id } of open) await this.release(id);
+  }
+
+  async #stepOpen(packageId: number): Promise<PackageRError> {
+    const { open_job: job } = await getPackageRow(this.#options.state, packageId);
+    const context = job === null || this.#live.has(job) ? {} : { job };
+    const by = 'job' in context ? `: job ${context.job}` : '';
+    return new PackageRError('step_open', `Another change of this draft is under way${by}.`, { context });
+  }
+
+  async #runJob(context: JobContext<DraftWork>): Promise<Record<string, unknown>> {
+    const { state, access, events, clock } = this.#options;
+    const { input, signal, ownerId } = context;
+    const claim = { package: input.package, job: context.id };
+    const checkpoint = context.checkpoint as Checkpoint | undefined;
+    try {
+      const done = await this.#committed(claim.package, checkpoint);
+      if (done !== undefined) return { ...done };
+      const step = await DraftStep.open(state, claim);
+      Object.assign(step.tally, checkpoint?.tally);
+      signal.throwIfAborted();
+      const actor = await actorOf(access, ownerId);
+      const { counts, at } = await this.#apply(step, context, checkpoint);
+      await context.save({ at, tally: step.tally, committing: step.step } satisfies Checkpoint);
+      const note = { operation: input.work.operation, summary: input.summary, actor: ownerId, at: clock() };
+      const result = await step.commit(note);
+      events.record({
+        actor,
+        action: 'package.change',
+        subject: `package:${claim.package}`,
+        details: { operation: note.operation, step: result.step },
+      });
+      return { ...result, ...counts };
+    } catch (error) {
+      if (!signal.aborted || context.isCancelled()) await abandonStep(state, claim);
+      throw error;
+    }
+  }
+
+  async #committed(packageId: number, checkpoint: Checkpoint | undefined): Promise<EditResult | undefined> {
+    const step = checkpoint?.committing;
+    if (checkpoint === undefined || step === undefined) return undefined;
+    const query = this.#options.state.db.selectFrom('step').select('step').where('package', '=', packageId).where('step', '=', step);
+    return (await query.executeTakeFirst()) === undefined ? undefined : { step, ...checkpoint.tally };
+  }
+
+  async #apply(
+    step: DraftStep,
+    context: JobContext<DraftWork>,
+    checkpoint: Checkpoint | undefined,
+  ): Promise<{ readonly counts: Partial<AnnexCounts>; readonly at: Checkpoint['at'] }> {
+    const { state, sources, access, stat, inline, limits } = this.#options;
+    const { input, signal } = context;
+    const { work } = input;
+    let last: Checkpoint['at'] = checkpoint?.at ?? { part: 0, after: '' };
+    const save = async (at: Checkpoint['at']): Promise<void> => {
+      last = at;
+      signal.throwIfAborted();
+      const { added, removed, skipped, unchanged } = step.tally;
+      if (work.operation !== 'annex') context.progress({ done: added + removed + skipped + unchanged });
+      await context.save({ at, tally: step.tally } satisfies Checkpoint);
+    };
+    if (work.operation !== 'annex') {
+      await applyEdit(work, { state, step, signal, resume: checkpoint?.at, save });
+      return { counts: {}, at: last };
+    }
+    const actor = await actorOf(access, context.ownerId);
+    const counts = await annex(work.request, {
+      step,
+      signal,
+      resume: checkpoint?.at as AnnexCheckpoint | undefined,
+      limits,
+      open: (action, path) => sources.openById(actor, action, work.source, path),
+      stat,
+      placeOf: placeOfKey,
+      isInline: (path, size) => isInline(path, size, inline),
+      progress: ({ seen, expectedTexts, expectedTextBytes }) =>
+        context.progress({
+          done: seen,
+          ...(expectedTexts === 0 ? {} : { note: `${expectedTexts} texts of ${expectedTextBytes} bytes are copied` }),
+        }),
+      save,
+    });
+    return { counts, at: last };
+  }
+}
