@@ -121,8 +121,8 @@ async function wire(loaded: LoadedConfig, state: State, closers: (() => unknown)
   const contentOptions = { keys: signer, sources, clock };
 
   const admin = await access.ensureAdmin();
-  await packages.recover();
   await jobs.recover();
+  await packages.recover();
   closers.push(() => jobs.close());
 
   let isReady = true;

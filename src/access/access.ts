@@ -17,8 +17,9 @@ import { type AccessSettings, defaultAccessSettings } from '#access/settings.ts'
 import { Tokens } from '#access/tokens.ts';
 import { Users } from '#access/users.ts';
 import { isError, PackageRError } from '#errors/error.ts';
-import type { Action, Actor, UserActor, VisitorActor } from '#model/actor.ts';
+import type { Action, Actor, SystemActor, UserActor, VisitorActor } from '#model/actor.ts';
 import type { Clock, MakeId } from '#model/clock.ts';
+import type { Name } from '#model/name.ts';
 import { joinPath, type Path } from '#model/path.ts';
 import type { Secret } from '#model/secret.ts';
 import type { Tree } from '#model/tree.ts';
@@ -144,6 +145,23 @@ export class Access implements Gate {
     const rights = await this.#rights(userId);
     if (rights === undefined) throw new PackageRError('not_found', 'This user is gone or disabled.');
     return { kind: 'user', id: userId, name: rights.name, admin: rights.admin };
+  }
+
+  /**
+   * As whom the operator of the data folder acts: the oldest administrator who is not disabled, so that what is made there has an owner;
+   * packageR itself where there is none.
+   */
+  async operator(): Promise<UserActor | SystemActor> {
+    const row = await this.#state.db
+      .selectFrom('user')
+      .select(['id', 'name'])
+      .where('admin', '=', 1)
+      .where('disabled', '=', 0)
+      .orderBy('created_at')
+      .orderBy('id')
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? { kind: 'system', name: 'local' } : { kind: 'user', id: row.id, name: row.name as Name, admin: true };
   }
 
   /** Ids of the groups that the user is in now; none where the user is gone or disabled. */

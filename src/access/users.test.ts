@@ -46,6 +46,15 @@ describe('users, groups, grants and namespaces', () => {
     expect(JSON.stringify(await access.users.list(boss))).not.toContain('argon2');
   });
 
+  it('the operator acts as the oldest administrator that is left, and as packageR itself where there is none', async () => {
+    expect(await access.operator()).toMatchObject({ kind: 'user', name: 'root', admin: true });
+    await access.users.update(boss, 'alice', { admin: true });
+    await access.users.update(boss, 'root', { disabled: true });
+    expect(await access.operator()).toMatchObject({ kind: 'user', name: 'alice' });
+    await place.state.write({ query: place.state.db.updateTable('user').set({ disabled: 1 }) });
+    expect(await access.operator()).toMatchObject({ kind: 'system' });
+  });
+
   it('one name is one user, however many ask at once, and no namespace without its user', async () => {
     const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => access.users.create(boss, { name: 'carol' })));
     expect(outcomes.filter((outcome) => outcome.status === 'fulfilled')).toHaveLength(1);

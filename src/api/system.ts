@@ -1,0 +1,27 @@
+/** The server itself. */
+import { type Static, Type } from 'typebox';
+
+const closed = { additionalProperties: false } as const;
+
+export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, closed);
+export const ReadySchema = Type.Object({ status: Type.Enum(['ready', 'starting']) }, closed);
+
+export const SettingSchema = Type.Object(
+  {
+    key: Type.String(),
+    value: Type.Unknown({ description: 'Left out for a secret.' }),
+    origin: Type.String({ description: 'Where the value comes from: a flag, the environment, a file, the state, or the default.' }),
+    description: Type.String(),
+  },
+  closed,
+);
+export const ConfigSchema = Type.Object(
+  { settings: Type.Array(SettingSchema), warnings: Type.Array(Type.String()) },
+  { title: 'Config', ...closed },
+);
+export type ConfigAnswer = Static<typeof ConfigSchema>;
+
+export const BackupSchema = Type.Object({ name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,62}$' }) }, closed);
+export type Backup = Static<typeof BackupSchema>;
+export const BackupDoneSchema = Type.Object({ path: Type.String(), bytes: Type.Integer() }, closed);
+export type BackupDone = Static<typeof BackupDoneSchema>;

@@ -1,0 +1,87 @@
+/**
+ * Bytes behind packageR's own signed URLs: `/o/<token>/<name>`. The signature is all the evidence; what is answered comes from exchange as it
+ * stands. On a listener of its own where configured, so that these bytes never share an origin with pages.
+ */
+import { Readable } from 'node:stream';
+import { type FastifyReply, type FastifyRequest, fastify } from 'fastify';
+import type { Logger } from 'pino';
+import { type ContentOptions, serveSigned } from '#exchange/serve.ts';
+import type { Clock, MakeId } from '#model/clock.ts';
+import { streamBody } from './body.ts';
+import { answerProblem, registerErrors } from './errors.ts';
+import { baseHeaders, strictPolicy } from './headers.ts';
+import { registerInventory } from './inventory.ts';
+import type { HttpLimits } from './limits.ts';
+import { writeLoggedPath } from './log.ts';
+import { Peers } from './peer.ts';
+import type { RouteDeclaration, Server } from './route.ts';
+
+export interface ContentServerOptions {
+  readonly content: ContentOptions;
+  readonly limits: HttpLimits;
+  readonly trustedProxies: readonly string[];
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly makeId: MakeId;
+}
+
+const methods = ['GET', 'HEAD', 'PUT', 'OPTIONS'] as const;
+
+export function registerContent(server: Server, content: ContentOptions, idle = 30_000): void {
+  const config = { public: true, audience: 'anyone', body: 'stream', streams: true, exchanges: true } as const;
+  const schema = { summary: 'Bytes behind a temporary URL', tags: ['content'], hide: true };
+  server.route({ method: [...methods], url: '/o/*', config, schema, handler: (request, reply) => answer(request, reply, content, idle) });
+}
+
+/** A server with nothing but content. Not listening yet. */
+export function createContentServer({ content, limits, trustedProxies, log, clock, makeId }: ContentServerOptions): Server {
+  const server: Server = fastify({
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headersTimeout,
+      requestTimeout: 0,
+      connectionsCheckingInterval: 5000,
+    },
+    routerOptions: { caseSensitive: true, ignoreDuplicateSlashes: false },
+    forceCloseConnections: true,
+    genReqId: makeId,
+    requestIdHeader: false,
+    logger: false,
+    clientErrorHandler: answerProblem,
+  });
+  const routes: RouteDeclaration[] = [];
+  const peers = new Peers(trustedProxies);
+  server.decorate('routeInventory', routes);
+  registerInventory(server, routes);
+  registerErrors(server, { log, rootPath: '/' });
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser('*', async (request: FastifyRequest) => request.raw);
+  server.decorateRequest('peer');
+  server.decorateRequest('gone');
+  server.addHook('onRequest', async (request, reply) => {
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort());
+    request.gone = gone.signal;
+    request.peer = peers.peerOf(request.raw);
+    reply.headers(baseHeaders);
+    const at = clock();
+    reply.raw.once('close', () => {
+      const line = { id: request.id, method: request.method, path: writeLoggedPath(request.raw.url ?? ''), status: reply.statusCode };
+      log.info({ ...line, milliseconds: clock() - at, peer: request.peer.address }, 'content');
+    });
+  });
+  registerContent(server, content, limits.idleTimeout);
+  return server;
+}
+
+async function answer(request: FastifyRequest, reply: FastifyReply, content: ContentOptions, idle: number): Promise<FastifyReply> {
+  const { method, raw } = request;
+  const body = method === 'PUT' ? streamBody(raw, { idle }) : undefined;
+  const asked = { method, url: raw.url ?? '', headers: raw.headers, signal: request.gone };
+  const response = await serveSigned(body === undefined ? asked : { ...asked, body }, content);
+  for (const name of Object.keys(baseHeaders)) reply.removeHeader(name);
+  reply.headers({ 'x-content-type-options': 'nosniff', 'content-security-policy': strictPolicy, 'referrer-policy': 'no-referrer' });
+  reply.code(response.status).headers(response.headers);
+  if (response.body === undefined) return reply.send();
+  return reply.send(Readable.from(response.body, { objectMode: false }));
+}

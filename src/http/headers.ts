@@ -1,0 +1,46 @@
+/**
+ * Headers of answers: what every answer carries, and the one encoder for values that hold a name. Node throws on control characters in a
+ * header, so nothing of a user's gets there but through here.
+ */
+import type { FastifyReply } from 'fastify';
+
+/** For answers that are no page: nothing in them may act, should a browser show them. */
+export const strictPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+
+/** For our own pages without scripts. */
+export const pagePolicy =
+  "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+export const baseHeaders: Readonly<Record<string, string>> = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': strictPolicy,
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+  'x-frame-options': 'DENY',
+  'x-robots-tag': 'noindex',
+  'cache-control': 'no-store',
+};
+
+/** Lets scripts of other sites read what a share link gives; without credentials, so a cookie never counts there. */
+export function allowCrossOrigin(reply: FastifyReply): void {
+  reply.headers({
+    'access-control-allow-origin': '*',
+    'access-control-expose-headers':
+      'Content-Length, Content-Range, Accept-Ranges, ETag, Retry-After, X-Package-Version, X-Linked-Size, X-Linked-ETag, X-Linked-Checksum',
+    'cross-origin-resource-policy': 'cross-origin',
+  });
+}
+
+/** `attachment` with an ASCII fall-back and the full name (RFC 6266, RFC 8187). */
+export function writeDisposition(name: string): string {
+  const wellFormed = name.toWellFormed();
+  const ascii = wellFormed.replace(/[^\x20-\x7e]|["\\%;]/gu, '_').slice(0, 200) || 'download';
+  const encoded = encodeURIComponent(wellFormed).replace(/['()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`);
+  return ascii === wellFormed ? `attachment; filename="${ascii}"` : `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`;
+}
+
+/** A value that a store or a user chose, as header: undefined where it cannot be one. */
+export function toHeaderValue(text: string | undefined): string | undefined {
+  return text !== undefined && /^[\x21-\x7e]([\x20-\x7e]{0,1000}[\x21-\x7e])?$/.test(text) ? text : undefined;
+}

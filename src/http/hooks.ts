@@ -1,0 +1,101 @@
+/** What every request passes before its handler, and every answer after it: limits, identity, rates, headers, one line of log. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import type { Access } from '#access/access.ts';
+import { PackageRError } from '#errors/error.ts';
+import type { Clock } from '#model/clock.ts';
+import { findActor, isLocal } from './actor.ts';
+import { baseHeaders } from './headers.ts';
+import type { HttpLimits } from './limits.ts';
+import { writeLoggedPath } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import { checkEncoding } from './parsers.ts';
+import type { Peers } from './peer.ts';
+import type { Rates, Slots } from './rates.ts';
+import type { Server } from './route.ts';
+
+export interface HooksOptions {
+  readonly access: Access;
+  readonly limits: HttpLimits;
+  readonly peers: Peers;
+  readonly rates: Rates;
+  readonly slots: Slots;
+  readonly metrics: Metrics;
+  readonly publicOrigin: string;
+  readonly isSecure: boolean;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+export function registerHooks(server: Server, options: HooksOptions): void {
+  server.decorateRequest('actor', undefined);
+  server.decorateRequest('peer');
+  server.decorateRequest('gone');
+  const begun = new WeakMap<FastifyRequest, { at: number; error?: PackageRError }>();
+
+  server.addHook('onRequest', async (request, reply) => {
+    begun.set(request, { at: options.clock() });
+    request.peer = options.peers.peerOf(request.raw);
+    request.gone = signalOf(reply);
+    reply.headers(baseHeaders).header('x-request-id', request.id);
+    if (options.isSecure) reply.header('strict-transport-security', 'max-age=31536000');
+    takeSlots(request, reply, options);
+    checkHead(request, options.limits);
+    checkEncoding(request);
+  });
+  server.addHook('onRequest', async (request) => {
+    const { config } = request.routeOptions;
+    const isPublic = config.public === true || request.is404;
+    try {
+      request.actor = await findActor(request, { access: options.access, isPublic, publicOrigin: options.publicOrigin });
+    } finally {
+      takeRate(request, options);
+    }
+    if (!isPublic && request.actor === undefined) throw new PackageRError('unauthenticated');
+  });
+  server.addHook('onError', async (request, _reply, error) => {
+    const known = begun.get(request);
+    if (known !== undefined && (error as unknown) instanceof PackageRError) known.error = error as unknown as PackageRError;
+  });
+  server.addHook('onResponse', async (request, reply) => {
+    const { at = options.clock() } = begun.get(request) ?? {};
+    const milliseconds = options.clock() - at;
+    options.metrics.count({ method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode, milliseconds });
+    const actor = request.actor === undefined ? 'nobody' : request.actor.kind === 'user' ? `user:${request.actor.id}` : request.actor.kind;
+    const line = { id: request.id, method: request.method, path: writeLoggedPath(request.raw.url ?? ''), status: reply.statusCode };
+    options.log.info({ ...line, milliseconds, actor, peer: request.peer?.address, code: begun.get(request)?.error?.code }, 'request');
+  });
+}
+
+/** Aborts when the connection ends before the answer does. */
+function signalOf(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort(new PackageRError('cancelled', 'The client went away.'));
+  });
+  return controller.signal;
+}
+
+function takeSlots(request: FastifyRequest, reply: FastifyReply, { slots, limits }: HooksOptions): void {
+  const process = slots.take('process', limits.inFlight, 'overloaded');
+  reply.raw.once('close', process);
+  const perPeer = request.peer.key === 'local' ? limits.inFlight : limits.inFlightPerPeer;
+  const peer = slots.take(`peer ${request.peer.key}`, perPeer, 'rate_limited', 'Too many requests of this address are under way.');
+  reply.raw.once('close', peer);
+}
+
+function checkHead({ raw }: FastifyRequest, limits: HttpLimits): void {
+  if ((raw.url ?? '').length > limits.urlBytes) throw new PackageRError('url_too_long', `The URL is longer than ${limits.urlBytes} bytes.`);
+  if (raw.rawHeaders.length / 2 > limits.headers)
+    throw new PackageRError('headers_too_large', `There are more than ${limits.headers} headers.`);
+}
+
+function takeRate(request: FastifyRequest, { rates, limits }: HooksOptions): void {
+  const { actor, peer } = request;
+  if (actor?.kind === 'system' || isLocal(request)) return;
+  if (request.routeOptions.config.exchanges === true) {
+    const share = (request.params as { readonly share?: string }).share?.split('~')[0] ?? '';
+    rates.take(`exchange ${peer.key} ${actor?.kind === 'user' ? actor.id : share}`, limits.rates.exchange);
+  } else if (actor?.kind === 'user') rates.take(`user ${actor.id}`, limits.rates.user);
+  else rates.take(`peer ${peer.key}`, limits.rates.peer);
+}

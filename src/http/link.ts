@@ -1,0 +1,33 @@
+/**
+ * A Link is a base under which a tree is given out: `/s/<share>[~ticket]/` for whoever holds it, `/p/<namespace>/<name>[@n]/` for signed-in
+ * people. Everything below the base (objects, exports, exchange) is the same for both and asks the link to open places.
+ */
+import type { FastifyRequest } from 'fastify';
+import type { Handle } from '#access/handle.ts';
+import type { Action } from '#model/actor.ts';
+import { encodePath, type Path } from '#model/path.ts';
+import type { PublicShareView } from '#shares/share.ts';
+
+export interface Link {
+  /** Route pattern without a slash at the end: `/s/:share`. */
+  readonly pattern: string;
+  /** Segments of the raw URL that the base has. */
+  readonly segments: number;
+  readonly isPublic: boolean;
+  open(request: FastifyRequest, action: Action, path: Path): Promise<OpenedLink>;
+  /** Whom rates and slots count for. */
+  keyOf(request: FastifyRequest): string;
+}
+
+export interface OpenedLink {
+  readonly handle: Handle;
+  /** Absolute, ends in a slash; holds the ticket that was used. */
+  readonly base: string;
+  /** What strangers may be told; undefined under `/p/`. */
+  readonly view?: PublicShareView;
+}
+
+/** The stable URL of an entry. */
+export function linkTo(base: string, path: Path): string {
+  return `${base}o/${encodePath(path)}`;
+}

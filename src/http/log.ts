@@ -1,0 +1,26 @@
+/**
+ * One line per request, with nothing in it that opens anything: no query on share, package and object links, tickets and tokens masked,
+ * no header of identity, control characters escaped.
+ */
+import { type DestinationStream, type Logger, pino } from 'pino';
+import { pathnameOf } from './raw-path.ts';
+
+const longest = 1024;
+
+/** A logger of the server. Fields that could hold a secret are dropped, wherever they stand. */
+export function createLogger(options: { level: string; stream?: DestinationStream }): Logger {
+  const names = ['authorization', 'cookie', 'password', 'token', 'ticket', 'secret', 'url', 'temporaryUrl'];
+  const paths = names.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `headers["${name}"]`]).concat('*.headers["set-cookie"]');
+  const settings = { level: options.level, base: null, redact: { paths, remove: true }, timestamp: pino.stdTimeFunctions.isoTime };
+  return options.stream === undefined ? pino(settings) : pino(settings, options.stream);
+}
+
+/** The path of a request as the log may hold it. */
+export function writeLoggedPath(rawUrl: string): string {
+  const pathname = pathnameOf(rawUrl)
+    .replace(/^(\/s\/[^/~]*)~[^/]*/, '$1~[ticket]')
+    .replace(/^(\/o\/)[^/]+/, '$1[token]');
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
+  const escaped = pathname.replace(/[\u0000-\u001f\u007f-\uffff]/g, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return escaped.length > longest ? `${escaped.slice(0, longest)}…` : escaped;
+}
