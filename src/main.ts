@@ -20,6 +20,7 @@ import { SigningKeys } from '#exchange/url-signer.ts';
 import { createContentServer } from '#http/content-routes.ts';
 import { listenLocal } from '#http/listen.ts';
 import { createLogger } from '#http/log.ts';
+import { writeLogText } from '#http/log-text.ts';
 import type { Server } from '#http/route.ts';
 import { createServer } from '#http/server.ts';
 import { Jobs } from '#jobs/jobs.ts';
@@ -54,7 +55,7 @@ export interface App {
 }
 
 /** Opens the data folder and listens on its socket. Errors: data_locked, state_newer, key_missing, config_invalid. */
-export async function openApp(loaded: LoadedConfig): Promise<App> {
+export async function openApp(loaded: LoadedConfig, level: string = loaded.config.log.level): Promise<App> {
   const { config } = loaded;
   const closers: (() => unknown)[] = [];
   const close = async (): Promise<void> => {
@@ -65,18 +66,24 @@ export async function openApp(loaded: LoadedConfig): Promise<App> {
     closers.push(() => lock.release());
     const state = await openSqliteState(join(config.dataDir, 'state.sqlite'));
     closers.push(() => state.close());
-    return await wire(loaded, state, closers, close);
+    return await wire(loaded, level, state, closers, close);
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-async function wire(loaded: LoadedConfig, state: State, closers: (() => unknown)[], close: () => Promise<void>): Promise<App> {
+async function wire(
+  loaded: LoadedConfig,
+  level: string,
+  state: State,
+  closers: (() => unknown)[],
+  close: () => Promise<void>,
+): Promise<App> {
   const { config } = loaded;
   const clock = systemClock;
   const makeId = randomId;
-  const log = createLogger({ level: config.log.level });
+  const log = createLogger({ level, stream: logStream(config) });
   const vault = await Vault.open({ state, folder: config.dataDir, envKey: config.key });
   const { message, openable } = await vault.status();
   if (!openable) log.warn(message);
@@ -168,6 +175,12 @@ async function wire(loaded: LoadedConfig, state: State, closers: (() => unknown)
       : createContentServer({ content: contentOptions, limits: config.limits.http, trustedProxies, log, clock, makeId });
   if (content !== undefined) closers.push(() => content.close());
   return { server, socketPath, access, jobs, content, log, admin, close };
+}
+
+/** To stderr: stdout belongs to the verbs. */
+function logStream({ log }: Config): { write(line: string): void } {
+  const isText = log.format === 'text' || (log.format === 'auto' && process.stderr.isTTY);
+  return { write: (line) => void process.stderr.write(isText ? writeLogText(line) : line) };
 }
 
 function accessSettings({ sessions, tokens, passwords }: Config) {
@@ -267,7 +280,8 @@ async function main(): Promise<void> {
     cwd: process.cwd(),
     terminal: { stdin, stdout, stderr },
     signal: stop.signal,
-    openLocal: openApp,
+    // One command is no server: only what went wrong is said.
+    openLocal: (loaded) => openApp(loaded, 'warn'),
     serve,
   });
 }

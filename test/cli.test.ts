@@ -74,7 +74,7 @@ describe('package-r', () => {
   });
 
   it('says where a setting comes from, and refuses unknown ones with the nearest name', async () => {
-    await writeFile(join(folder, '.package-r.yaml'), 'exchange:\n  maxSeconds: 600\n');
+    await writeFile(join(folder, '.package-r.yaml'), 'exchange:\n  maxSeconds: 1800\n');
     const rows = (await run(['--json', 'config', 'cat'], { env: { PACKAGE_R_PORT: '9999', PORT: '1' } })).stdout
       .trimEnd()
       .split('\n')

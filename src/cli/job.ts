@@ -35,7 +35,7 @@ export async function followJob(context: CliContext, id: string): Promise<Readon
   );
 }
 
-export function writeProgress({ kind, state, progress }: Job): string {
+function writeProgress({ kind, state, progress }: Job): string {
   const total = progress.total === undefined ? '' : ` of ${progress.total}`;
   const note = progress.note === undefined ? '' : `  ${printable(progress.note)}`;
   return `${kind}  ${state}  ${progress.done}${total}${note}`;

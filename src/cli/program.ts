@@ -107,7 +107,7 @@ Examples:
   package-r get https://host/s/ID -o data                      fetch what a link holds
 `;
 
-export function* everyCommand(command: Command): Iterable<Command> {
+function* everyCommand(command: Command): Iterable<Command> {
   for (const child of command.commands) {
     yield child;
     yield* everyCommand(child);

@@ -132,7 +132,7 @@ function addBrowsing(sources: Command, context: CliContext): void {
     });
 }
 
-export const entryColumns = {
+const entryColumns = {
   kind: (one: EntryAnswer) => one.kind,
   size: (one: EntryAnswer) => (one.size === undefined ? '' : writeSize(one.size)),
   modified: (one: EntryAnswer) => (one.modifiedAt === undefined ? '' : writeTime(one.modifiedAt)),

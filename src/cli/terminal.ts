@@ -66,7 +66,7 @@ function widthOf(text: string): number {
 }
 
 /** Asks for a secret without showing it. Errors: secret_invalid where nobody can be asked. */
-export async function askSecret(terminal: Terminal, question: string): Promise<Secret> {
+async function askSecret(terminal: Terminal, question: string): Promise<Secret> {
   const { stdin, stderr } = terminal;
   if (stdin.isTTY !== true || stdin.setRawMode === undefined) {
     throw new PackageRError('secret_invalid', 'There is no terminal to ask at; give the secret on stdin with “-”.');

@@ -259,6 +259,11 @@ export const errorTable = {
     help: 'Ask the stable URL again for a new one.',
   },
   signature_expired: { kind: 'forbidden', title: 'This temporary URL has expired.', help: 'Ask the stable URL again for a new one.' },
+  file_failed: {
+    kind: 'unavailable',
+    title: 'A file on this machine could not be read or written.',
+    help: 'Check the space, the rights and the kind of the disk.',
+  },
   timeout: { kind: 'timeout', title: 'It took too long.', help: 'Try again, or ask for less at once.' },
   cancelled: { kind: 'cancelled', title: 'It was cancelled.', help: 'Start it again; jobs resume where they stopped.' },
   // state and self

@@ -32,7 +32,7 @@ export interface ExchangeLimits {
   readonly floorSeconds: number;
 }
 
-export const exchangeLimits: ExchangeLimits = { defaultSeconds: 900, maxSeconds: 3600, floorSeconds: 15 };
+const exchangeLimits: ExchangeLimits = { defaultSeconds: 900, maxSeconds: 3600, floorSeconds: 15 };
 
 export interface ExchangeOptions {
   readonly sources: Sources;

@@ -1,66 +1,67 @@
 /** The page of a link, as people see it: what it is, its README, its files, and how to get all of it. No script; every value is text. */
-import type { PastedLine } from '#exports/lines.ts';
 import { toInstant } from '#model/clock.ts';
 import type { Entry, Unnamable } from '#model/entry.ts';
-import { encodePath, nameOf, parseSegment } from '#model/path.ts';
+import { encodePath, joinPath, nameOf, type Path, parentOf, parsePath, root } from '#model/path.ts';
 import { type Html, html } from './html.ts';
+import { type LinkSide, writeLinkSide } from './link-side-html.ts';
 import { writePage } from './pages.ts';
+import { writeReadme } from './readme.ts';
 
-export interface LinkPage {
+export interface LinkPage extends LinkSide {
+  /** The path of the server, ending in a slash. */
   readonly root: string;
   readonly title: string;
   readonly description?: string | undefined;
   readonly note?: string | undefined;
-  readonly version?: number | undefined;
   readonly digest?: string | undefined;
   readonly frozenAt?: number | undefined;
   readonly entries?: number | undefined;
   readonly bytes?: number | undefined;
   readonly licence?: string | undefined;
   readonly expiresAt?: number | undefined;
-  readonly readme?: string | undefined;
-  /** The files of the root folder, the first page of them. */
+  /** Distinct files and their bytes that one person may fetch in a day. */
+  readonly maxObjects?: number | undefined;
+  readonly maxBytes?: number | undefined;
+  /** Of the folder that is shown. */
+  readonly readme?: { readonly path: Path; readonly text: string } | undefined;
+  /** One page of the folder that is shown. */
   readonly files: readonly (Entry | Unnamable)[];
-  readonly hasMoreFiles: boolean;
-  /** Text to accept before anything can be fetched; undefined where nothing is to be accepted. */
-  readonly terms?: string | undefined;
-  /** False: names and sizes only. */
-  readonly mayFetch: boolean;
-  readonly lines: readonly PastedLine[];
-  /** When the pasted lines end, where that is before the link does. */
-  readonly linesExpireAt?: number | undefined;
+  /** Of the next page; undefined on the last one. */
+  readonly cursor?: string | undefined;
 }
 
 export function writeLinkPage(page: LinkPage): Html {
+  const { title, folder, note, terms } = page;
   const body = html`<main>
 <header>
 <p class="brow">${page.version === undefined ? 'Shared files' : `Package, version ${page.version}`}</p>
-<h1>${page.title}</h1>
+<h1>${title}</h1>
 ${page.description === undefined || page.description === '' ? '' : html`<p class="lead">${page.description}</p>`}
 ${writeFacts(page)}
 </header>
 <div class="columns">
 <div>
-${page.note === undefined || page.note === '' ? '' : html`<section class="tray"><p class="terms">${page.note}</p></section>`}
-${page.terms === undefined ? '' : writeTerms(page.terms)}
-${page.readme === undefined ? '' : html`<section><h2>README</h2><pre class="readme">${page.readme}</pre></section>`}
-${writeFiles(page)}
+${note === undefined || note === '' || folder !== root ? '' : html`<section class="tray"><p class="note">${note}</p></section>`}
+${terms === undefined ? '' : writeTerms(terms)}
+${folder === root ? [writeReadmeOf(page), writeFiles(page)] : [writeFiles(page), writeReadmeOf(page)]}
 </div>
-<aside class="side">${writeSide(page)}</aside>
+<aside class="side">${writeLinkSide(page)}</aside>
 </div>
 </main>`;
-  return writePage({ title: page.title, body, root: page.root });
+  return writePage({ title: folder === root ? title : `${nameOf(folder)} – ${title}`, body, root: page.root });
 }
 
-function writeFacts({ entries, bytes, frozenAt, licence, expiresAt, digest }: LinkPage): Html {
+function writeFacts({ entries, bytes, frozenAt, licence, expiresAt, digest, maxObjects, maxBytes }: LinkPage): Html {
   const fact = (term: string, value: string | Html | undefined): Html | undefined =>
     value === undefined ? undefined : html`<div><dt>${term}</dt><dd>${value}</dd></div>`;
+  const limits = [maxObjects === undefined ? [] : writeCount(maxObjects), maxBytes === undefined ? [] : writeSize(maxBytes)].flat();
   return html`<dl class="facts">
 ${fact('Files', entries?.toLocaleString('en'))}
 ${fact('Size', bytes === undefined ? undefined : writeSize(bytes))}
 ${fact('Frozen', frozenAt === undefined ? undefined : writeDay(frozenAt))}
 ${fact('Licence', licence)}
-${fact('Until', expiresAt === undefined ? undefined : writeDay(expiresAt))}
+${fact('Open until', expiresAt === undefined ? undefined : writeDay(expiresAt))}
+${fact('Limit', limits.length === 0 ? undefined : `${limits.join(', ')} a day`)}
 ${digest === undefined ? '' : html`<div class="wide"><dt>Digest</dt><dd><code>${digest}</code></dd></div>`}
 </dl>`;
 }
@@ -73,19 +74,48 @@ function writeTerms(terms: string): Html {
 </section>`;
 }
 
-function writeFiles({ files, hasMoreFiles, mayFetch, terms }: LinkPage): Html {
-  if (files.length === 0) return html`<section><h2>Files</h2><p class="quiet">There are no files here.</p></section>`;
+/** Markdown where the name says so, with links to files of the tree. */
+function writeReadmeOf({ readme, title }: LinkPage): Html | '' {
+  if (readme === undefined) return '';
+  const { path, text } = readme;
+  const markup = /\.(?:md|markdown)$/i.test(path)
+    ? writeReadme(text, { title, link: (relative) => linkFrom(parentOf(path), relative) })
+    : html`<pre class="plain">${text}</pre>`;
+  return html`<section class="readme" aria-label="README">
+${markup}
+</section>`;
+}
+
+/** The address of a file that a README names; undefined for what is no path below the root. */
+function linkFrom(folder: Path, relative: string): string | undefined {
+  const [given = ''] = relative.split(/[?#]/, 1);
+  const path = resolvePath(folder, given.replace(/^\.\//, '').replace(/\/$/, ''));
+  if (path === undefined) return undefined;
+  return given.endsWith('/') ? folderHref(path) : `o/${encodePath(path)}`;
+}
+
+function writeFiles(page: LinkPage): Html {
+  const { files, folder, cursor, mayFetch, terms } = page;
   const isLinked = mayFetch && terms === undefined;
-  return html`<section>
-<h2>Files</h2>
-<table>
+  const rows = files.map((entry) => writeRow(entry, isLinked));
+  const table = html`<table class="files">
 <thead><tr><th scope="col">Name</th><th scope="col">Size</th><th scope="col" class="modified">Modified</th></tr></thead>
 <tbody>
-${files.map((entry) => writeRow(entry, isLinked))}
+${rows}
 </tbody>
-</table>
-${hasMoreFiles ? html`<p class="quiet"><a href="o/">All files of this folder</a></p>` : ''}
+</table>`;
+  return html`<section>
+${folder === root ? html`<h2>Files</h2>` : writeCrumbs(page)}
+${files.length === 0 ? html`<p class="quiet">There are no files here.</p>` : table}
+${cursor === undefined ? '' : html`<p class="quiet"><a rel="next" href="${folderHref(folder, cursor)}">More files</a></p>`}
 </section>`;
+}
+
+function writeCrumbs({ folder, title }: LinkPage): Html {
+  const above: Path[] = [];
+  for (let path = parentOf(folder); path !== root; path = parentOf(path)) above.unshift(path);
+  const links = above.map((path) => html`<a href="${folderHref(path)}">${nameOf(path)}</a> <span aria-hidden="true">/</span> `);
+  return html`<nav class="crumbs" aria-label="Folder"><a href="./">${title}</a> <span aria-hidden="true">/</span> ${links}<h2>${nameOf(folder)}</h2></nav>`;
 }
 
 function writeRow(entry: Entry | Unnamable, isLinked: boolean): Html {
@@ -95,40 +125,16 @@ function writeRow(entry: Entry | Unnamable, isLinked: boolean): Html {
   if (entry.kind === 'unnamable')
     return cells(html`<span class="mono">${JSON.stringify(entry.key.toWellFormed())}</span>`, writeSize(entry.size));
   const name = nameOf(entry.path);
-  const href = `o/${encodePath(parseSegment(name))}`;
-  if (entry.kind === 'folder') return cells(html`<a class="folder" href="${href}/">${name}/</a>`, '');
-  return cells(isLinked ? html`<a href="${href}" rel="nofollow">${name}</a>` : html`${name}`, writeSize(entry.size));
+  if (entry.kind === 'folder') return cells(html`<a class="folder" href="${folderHref(entry.path)}">${name}/</a>`, '');
+  return cells(
+    isLinked ? html`<a href="o/${encodePath(entry.path)}" rel="nofollow">${name}</a>` : html`${name}`,
+    writeSize(entry.size),
+  );
 }
 
-function writeSide({ mayFetch, terms, lines, linesExpireAt }: LinkPage): Html {
-  if (!mayFetch)
-    return html`<section><h2>View only</h2><p class="quiet">This link shows names and sizes. Its files cannot be fetched with it.</p></section>`;
-  if (terms !== undefined)
-    return html`<section><h2>Download</h2><p class="quiet">Accept the terms first. Then the files can be fetched here.</p></section>`;
-  const expiry =
-    linesExpireAt === undefined
-      ? ''
-      : html`<p class="quiet">These lines work until ${writeMinute(linesExpireAt)} UTC. Keep them to yourself: they open the share.</p>`;
-  return html`<section>
-<a class="button" href="package.zip">Download ZIP</a>
-<p class="quiet">Texts, pointers, checksums, and a script that fetches the rest straight from storage.</p>
-</section>
-<section>
-<h2>Get all files with</h2>
-${lines.map(
-  ({ client, line, needs, note }, index) => html`<details${index === 0 ? html` open` : ''}>
-<summary>${client}</summary>
-<pre class="command" tabindex="0">${line}</pre>
-<p class="quiet">Needs ${needs.join(', ')}.${note === undefined ? '' : ` ${note}`}</p>
-</details>
-`,
-)}
-${expiry}
-</section>
-<section>
-<h2>Lists</h2>
-<p class="quiet"><a href="urls.txt">urls.txt</a> · <a href="aria2.txt">aria2.txt</a> · <a href="curl.cfg">curl.cfg</a> · <a href="manifest.jsonl">manifest.jsonl</a> · <a href="SHA256SUMS">SHA256SUMS</a></p>
-</section>`;
+function folderHref(folder: Path, cursor?: string): string {
+  const query = new URLSearchParams({ ...(folder === root ? {} : { folder }), ...(cursor === undefined ? {} : { cursor }) });
+  return query.size === 0 ? './' : `./?${query}`;
 }
 
 export interface UnlockPage {
@@ -154,6 +160,18 @@ ${fault === undefined ? '' : html`<p class="fault" role="alert">${fault}</p>`}
   return writePage({ title: 'Password needed', body, root });
 }
 
+function resolvePath(folder: Path, relative: string): Path | undefined {
+  try {
+    return joinPath(folder, parsePath(decodeURI(relative)));
+  } catch {
+    return undefined;
+  }
+}
+
+function writeCount(files: number): string {
+  return `${files.toLocaleString('en')} ${files === 1 ? 'file' : 'files'}`;
+}
+
 /** Decimal units, as stores count. */
 function writeSize(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'];
@@ -166,8 +184,4 @@ function writeDay(at: number): Html {
   const instant = toInstant(at);
   const day = new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
   return html`<time datetime="${instant}">${day}</time>`;
-}
-
-function writeMinute(at: number): string {
-  return toInstant(at).slice(0, 16).replace('T', ' ');
 }

@@ -5,7 +5,6 @@ import type { Actor } from '#model/actor.ts';
 import type { JobRow } from '#state/schema.ts';
 
 export type JobState = JobRow['state'];
-export const jobStates = ['queued', 'running', 'done', 'failed', 'cancelled'] as const satisfies readonly JobState[];
 
 export interface JobProgress {
   readonly done: number;

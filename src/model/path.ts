@@ -9,7 +9,7 @@ declare const brand: unique symbol;
 /** A canonical path: no leading or trailing slash, no empty, `.` or `..` segment, no control character, valid Unicode. */
 export type Path = string & { readonly [brand]: 'Path' };
 
-export const pathLimits = { bytes: 4096, segments: 64 } as const;
+const pathLimits = { bytes: 4096, segments: 64 } as const;
 
 export const root: Path = '' as Path;
 

@@ -38,7 +38,7 @@ export async function parseAnnexList(text: AsyncIterable<Uint8Array>, format: An
 }
 
 /** One item, checked. `number`: of its line, for messages. */
-export function parseAnnexItem(value: Readonly<Record<string, unknown>>, number: number): AnnexItem {
+function parseAnnexItem(value: Readonly<Record<string, unknown>>, number: number): AnnexItem {
   const fault = (why: string) => new PackageRError('request_invalid', `Line ${number} of the list is not valid: ${why}.`);
   const given: Partial<Record<Field, unknown>> = {};
   for (const [name, one] of Object.entries(value)) if (one !== null && one !== '') given[fieldOf(name, number)] = one;

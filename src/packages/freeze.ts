@@ -64,7 +64,7 @@ export async function freeze(work: FreezeWork): Promise<VersionRow> {
   }
 }
 
-export async function lastVersion(state: State, packageId: number): Promise<number | undefined> {
+async function lastVersion(state: State, packageId: number): Promise<number | undefined> {
   const query = state.db.selectFrom('version').select('number').where('package', '=', packageId).orderBy('number', 'desc').limit(1);
   return (await query.executeTakeFirst())?.number;
 }
@@ -72,7 +72,7 @@ export async function lastVersion(state: State, packageId: number): Promise<numb
 const windowRows = 5000;
 
 /** Bytes of all leaves, and the sources that they point to, by bounded reads. */
-export async function summarise(
+async function summarise(
   state: State,
   packageId: number,
   step: number,

@@ -6,7 +6,7 @@ import type { Meta } from '#model/entry.ts';
 export type MetaPatch = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Bytes of the JSON, and of one key. */
-export const metaLimits = { bytes: 4096, key: 128 } as const;
+const metaLimits = { bytes: 4096, key: 128 } as const;
 
 /** Errors: meta_invalid. */
 export function parseMetaPatch(value: unknown): MetaPatch {

@@ -37,7 +37,7 @@ export interface PackageLimits {
   readonly messageBytes: number;
 }
 
-export const defaultPackageLimits: PackageLimits = {
+const defaultPackageLimits: PackageLimits = {
   textBytes: 1024 * 1024,
   jobEntries: 10_000,
   listItems: 100_000,

@@ -29,7 +29,7 @@ export interface PackageAuthor {
 
 export const packageYamlPath = 'package.yaml' as Path;
 
-export const packageYamlLimits = { bytes: 64 * 1024, title: 200, line: 500, description: 20_000, authors: 1000, keywords: 100 } as const;
+const packageYamlLimits = { bytes: 64 * 1024, title: 200, line: 500, description: 20_000, authors: 1000, keywords: 100 } as const;
 
 type Check = (value: unknown, at: string) => unknown;
 

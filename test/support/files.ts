@@ -23,7 +23,7 @@ export async function hashFiles(folder: string, except: readonly string[] = []):
   return hashes;
 }
 
-export function hashOf(bytes: string | Uint8Array): string {
+function hashOf(bytes: string | Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 

@@ -40,7 +40,7 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-export function freePort(): Promise<number> {
+function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
@@ -61,7 +61,7 @@ export function runCli(args: readonly string[], options: RunOptions = {}): Promi
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      ['-C', 'package-r-source', entry, ...args],
+      [entry, ...args],
       { env: environment(options.env), cwd: options.cwd, maxBuffer: 256 * 1024 * 1024, timeout: 120_000 },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, stdout, stderr }),
     );
@@ -80,7 +80,7 @@ export async function startPackager(settings: Readonly<Record<string, string>> =
   const adminPassword = /\n {4}(\S+)\n/.exec(log)?.[1] ?? '';
 
   async function start(): Promise<ChildProcess> {
-    const started = spawn(process.execPath, ['-C', 'package-r-source', entry, 'serve'], {
+    const started = spawn(process.execPath, [entry, 'serve'], {
       env: environment(env),
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -9,7 +9,6 @@ import type { Share } from '#api/shares.ts';
 import type { CliContext, RunningServer } from '#cli/context.ts';
 import { curateDemo, demoPackage } from '#cli/demo/curate.ts';
 import { writeFieldData } from '#cli/demo/field-data.ts';
-import { packagePath } from '#cli/packages/reference.ts';
 import { Client } from '#client/client.ts';
 import { ClientError } from '#client/error.ts';
 import { PackageRError } from '#errors/error.ts';
@@ -148,6 +147,3 @@ ${warning === undefined ? '' : `\n${warning}\n`}
 Ctrl-C stops; a second start keeps everything.
 `;
 }
-
-/** Where the package is in the API; for tests. */
-export const demoPath: string = packagePath(demoPackage);

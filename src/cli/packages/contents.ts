@@ -118,7 +118,7 @@ function writeInstant(text: string | undefined): string | undefined {
 }
 
 /** `tile=32TMS`, `date>=20240101`, `tile in 32TMS,32TNS`. */
-export function parseCondition(text: string): { group: string; op: string; value: string | string[] } {
+function parseCondition(text: string): { group: string; op: string; value: string | string[] } {
   const match = /^\s*([A-Za-z_]\w*)\s*(<=|>=|=|<|>|\sin\s)\s*(.*)$/.exec(text);
   if (match === null)
     throw new PackageRError(

@@ -26,7 +26,7 @@ export function openDatabase(path: string, options: { readonly readOnly: boolean
     raw.exec('pragma recursive_triggers = on');
     raw.exec('pragma wal_autocheckpoint = 4000');
   }
-  raw.exec('pragma cache_size = -16000');
+  raw.exec('pragma cache_size = -4000');
   raw.exec('pragma temp_store = memory');
   const statements = new Map<string, StatementSync>();
   return {

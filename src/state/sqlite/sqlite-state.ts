@@ -89,7 +89,11 @@ function toWire(write: Write): WireStatement {
 
 function startWriter(path: string) {
   const isSource = import.meta.url.endsWith('.ts');
-  const worker = new Worker(new URL(isSource ? './writer.ts' : './writer.js', import.meta.url), { workerData: { path }, execArgv: [], resourceLimits: { maxYoungGenerationSizeMb: 8 } });
+  const worker = new Worker(new URL(isSource ? './writer.ts' : './writer.js', import.meta.url), {
+    workerData: { path },
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+  });
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
   let fault: Error | undefined;
