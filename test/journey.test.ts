@@ -217,7 +217,7 @@ describe('from a folder to a collaborator', () => {
   it('says when an object is not what it was, and gives no other bytes', async () => {
     const path = join(packager.folder, 'data/images/empty.bin');
     await writeFile(path, 'no longer empty');
-    const answer = await fetch(`${link}/o/images/empty.bin`, { redirect: 'manual' });
+    const answer = await fetch(`${link}/o/images/empty.bin`);
     expect(answer.status).toBe(409);
     expect(((await answer.json()) as { code: string }).code).toBe('drifted');
     const drift = await packager.run('--json', 'packages', 'drift', 'admin/snow@1');

@@ -104,6 +104,8 @@ export interface PresignRequest {
   readonly method: TransferMethod;
   readonly key: Key;
   readonly version?: string | undefined;
+  /** The bytes must still be these when the URL is used. Stores that cannot hold to it in a plain URL leave it out. */
+  readonly etag?: string | undefined;
   /** Seconds, 1 to `presignMaxSeconds`. */
   readonly expiresIn: number;
   /** Made part of the signature: what the store shall answer with. */
@@ -199,6 +201,8 @@ export interface SignedRequest {
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
   readonly version?: string | undefined;
+  /** Any other bytes are refused. */
+  readonly etag?: string | undefined;
   readonly responseHeaders?: ResponseHeaders | undefined;
   readonly part?: { readonly upload: string; readonly number: number } | undefined;
 }

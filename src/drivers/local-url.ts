@@ -9,7 +9,7 @@ export const localUrlMaxSeconds = 604_800;
 
 /** Errors: request_invalid for a life out of range; unsupported for a PUT where the store is read-only, or a version where it has none. */
 export function presignLocally(request: PresignRequest, capabilities: Capabilities, context: DriverContext): TemporaryUrl {
-  const { method, key, expiresIn, version, responseHeaders, part } = request;
+  const { method, key, expiresIn, version, etag, responseHeaders, part } = request;
   if (!Number.isInteger(expiresIn) || expiresIn < 1 || expiresIn > localUrlMaxSeconds) {
     throw refused('request_invalid', `A temporary URL lives 1 to ${localUrlMaxSeconds} seconds.`);
   }
@@ -17,7 +17,7 @@ export function presignLocally(request: PresignRequest, capabilities: Capabiliti
   if (part !== undefined && method !== 'PUT') throw refused('request_invalid', 'Only a PUT can be for a part of an upload.');
   if (version !== undefined && !capabilities.versions) throw refused('unsupported', 'This source keeps no object versions.');
   const expiresAt = context.clock() + expiresIn * 1000;
-  const url = context.signer.sign({ source: context.source, key, method, expiresAt, version, responseHeaders, part });
+  const url = context.signer.sign({ source: context.source, key, method, expiresAt, version, etag, responseHeaders, part });
   return { method, url, headers: {}, expiresAt };
 }
 

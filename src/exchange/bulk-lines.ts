@@ -11,21 +11,21 @@ export interface BulkItem {
 }
 
 /** Bytes: holds a pointer file of the largest size in a JSON string. */
-const lineLimit = 64 * 1024;
+export const bulkLineLimit: number = 64 * 1024;
 
-/** Lines without their end; empty ones are left out. One that is too long or no UTF-8 is its error, and the next line goes on. */
-export async function* readLines(body: AsyncIterable<Uint8Array>): AsyncGenerator<string | PackageRError> {
+/** Lines without their end, of at most `limit` bytes; empty ones are left out. One that is too long or no UTF-8 is its error, and the next line goes on. */
+export async function* readLines(body: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<string | PackageRError> {
   let parts: Uint8Array[] = [];
   let size = 0;
   const take = (): string | PackageRError | undefined => {
-    const line = size > lineLimit ? tooLong() : decode(Buffer.concat(parts));
+    const line = size > limit ? tooLong(limit) : decode(Buffer.concat(parts));
     parts = [];
     size = 0;
     return line === '' ? undefined : line;
   };
   const add = (part: Uint8Array): void => {
     size += part.length;
-    if (size <= lineLimit) parts.push(part);
+    if (size <= limit) parts.push(part);
     else parts = [];
   };
   for await (const chunk of body) {
@@ -87,6 +87,6 @@ function decode(bytes: Buffer): string | PackageRError {
   }
 }
 
-function tooLong(): PackageRError {
-  return new PackageRError('too_large', `A line has at most ${lineLimit} bytes.`, { operation: 'exchange.bulk' });
+function tooLong(limit: number): PackageRError {
+  return new PackageRError('too_large', `A line has at most ${limit} bytes.`, { operation: 'exchange.bulk' });
 }

@@ -333,6 +333,18 @@ describe('exchange', () => {
       expect((await bulk(handle, cut())).map(said)).toEqual(['é', 'é', '3 request_invalid', '4 too_large', 'é']);
     });
 
+    it('takes lines up to the limit that it is given', async () => {
+      const handle = await version([textFile('t.txt', 'x')]);
+      const lines = [63, 64, 65].map((bytes) => `${' '.repeat(bytes - 7)}"t.txt"`);
+      const body = async function* () {
+        yield Buffer.from(lines.join('\n'));
+      };
+      const found: BulkLine[] = [];
+      const request = { method: 'GET', lineBytes: 64, link: (path: Path) => `https://host/${path}` } as const;
+      for await (const line of h.exchange.bulk(handle, body(), request)) found.push(line);
+      expect(found.map(said)).toEqual(['t.txt', 't.txt', '3 too_large']);
+    });
+
     it('answers before the next line comes, keeps the order, and bounds what is under way', async () => {
       const handle = await version(Array.from({ length: 300 }, (_, index) => textFile(`f${index}`, 'x')));
       let asked = 0;
@@ -450,6 +462,16 @@ describe('exchange', () => {
       await fails(fetchUrl('http://content/o/a.b.c/d', { method: 'OPTIONS' }), 'signature_invalid');
       h.clock.advance(1000);
       await fails(fetchUrl(url), 'signature_expired');
+    });
+
+    it('opens the bytes that it was made for, and no others that came in their place', async () => {
+      const pinned = (await etag()).replaceAll('"', '');
+      const [get, head] = [sign('GET', 'o.bin', { etag: pinned }), sign('HEAD', 'o.bin', { etag: pinned })];
+      expect((await fetchUrl(get)).text).toBe(body);
+      await h.write(1, 'o.bin', 'other bytes');
+      await fails(fetchUrl(get), 'drifted');
+      await fails(fetchUrl(get, { headers: { range: 'bytes=0-1' } }), 'drifted');
+      await fails(fetchUrl(head, { method: 'HEAD' }), 'drifted');
     });
 
     it('stops with the client', async () => {

@@ -5,7 +5,7 @@
 import type { Handle } from '#access/handle.ts';
 import { asError, isError, PackageRError } from '#errors/error.ts';
 import type { Events } from '#events/events.ts';
-import { parseBulkItem, readLines } from '#exchange/bulk-lines.ts';
+import { bulkLineLimit, parseBulkItem, readLines } from '#exchange/bulk-lines.ts';
 import { attachment } from '#exchange/disposition.ts';
 import { Drift, type Seen } from '#exchange/drift.ts';
 import { inOrder } from '#exchange/in-order.ts';
@@ -50,6 +50,8 @@ export interface ExchangeRequest {
 }
 
 export interface BulkRequest extends ExchangeRequest {
+  /** Of one line of the body; a longer one is refused, and the next goes on. 64 KiB where left out. */
+  readonly lineBytes?: number | undefined;
   /** The stable URL of an entry of this handle, as the asker may use it. Pointer files count only where theirs is the same. */
   link(path: Path): string;
 }
@@ -99,7 +101,7 @@ export class Exchange {
     const total = { objects: 0, bytes: 0, failed: 0 };
     const answer = (line: string | PackageRError, index: number) => this.#answerLine(handle, line, index + 1, request);
     try {
-      for await (const line of inOrder(readLines(body), answer, bulkInFlight, request.signal)) {
+      for await (const line of inOrder(readLines(body, request.lineBytes ?? bulkLineLimit), answer, bulkInFlight, request.signal)) {
         if ('error' in line) total.failed++;
         else {
           total.objects++;
@@ -155,6 +157,7 @@ export class Exchange {
     const temporaryUrl = await presignObject(object, {
       key: entry.key,
       version,
+      etag: isLive || version !== undefined || handle.onDrift !== 'refuse' ? undefined : entry.etag,
       method,
       expiresIn: Math.min(seconds, presignMaxSeconds),
       responseHeaders: { contentType: inertMediaType(entry.path), contentDisposition: attachment(nameOf(entry.path)) },

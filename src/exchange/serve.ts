@@ -46,7 +46,7 @@ const readTries = 3;
 
 /**
  * Headers of errors are the caller's; those of answers are complete.
- * Errors: signature_invalid (also for another method than was signed), signature_expired; object_not_found; too_large,
+ * Errors: signature_invalid (also for another method than was signed), signature_expired; object_not_found; drifted; too_large,
  * media_type_unsupported, request_invalid for a PUT; unsupported.
  */
 export async function serveSigned(request: ContentRequest, options: ContentOptions): Promise<ContentResponse> {
@@ -59,6 +59,7 @@ export async function serveSigned(request: ContentRequest, options: ContentOptio
 
 async function head(object: SignedObject, request: ContentRequest, { sources }: ContentOptions): Promise<ContentResponse> {
   const info = await statSigned(sources, object.source, object.key, { version: object.version, signal: request.signal });
+  requireSame(object, info);
   if (isUnchanged(request, info)) return { status: 304, headers: headersOf(object, info) };
   return { status: 200, headers: { ...headersOf(object, info), 'content-length': String(info.size) } };
 }
@@ -69,10 +70,13 @@ async function get(object: SignedObject, request: ContentRequest, options: Conte
   const common = { version: object.version, signal: request.signal };
   if (isPlain) {
     const { info, body } = await readSigned(sources, object.source, object.key, common);
+    if (!isSame(object, info)) await body[Symbol.asyncIterator]().return?.();
+    requireSame(object, info);
     return { status: 200, headers: { ...headersOf(object, info), 'content-length': String(info.size) }, body };
   }
   for (let tries = 1; ; tries++) {
     const info = await statSigned(sources, object.source, object.key, common);
+    requireSame(object, info);
     const headers = headersOf(object, info);
     if (isUnchanged(request, info)) return { status: 304, headers };
     const range = isSameVersion(request, info) ? parseRange(headerOf(request, 'range'), info.size) : undefined;
@@ -89,6 +93,15 @@ async function get(object: SignedObject, request: ContentRequest, options: Conte
     if (tries === readTries)
       throw new PackageRError('source_unavailable', 'The object keeps changing.', { retry: 'temporary', retryAfter: 1 });
   }
+}
+
+function isSame({ etag }: SignedObject, info: ObjectInfo): boolean {
+  return etag === undefined || etag === info.etag;
+}
+
+/** A temporary URL for pinned bytes opens no others. Errors: drifted. */
+function requireSame(object: SignedObject, info: ObjectInfo): void {
+  if (!isSame(object, info)) throw new PackageRError('drifted', undefined, { operation: 'exchange.serve' });
 }
 
 async function put(object: SignedObject, request: ContentRequest, options: ContentOptions): Promise<ContentResponse> {

@@ -1,6 +1,6 @@
 /**
  * The payload of packageR's own signed URLs: 1 byte format (1) · 1 byte method · 6 bytes expiresAt (milliseconds, big-endian) · then
- * source, key, version, content type, disposition, cache control, upload and part number, each 2 bytes length (FFFF: absent) and bytes.
+ * source, key, version, content type, disposition, cache control, upload, part number and etag, each 2 bytes length (FFFF: absent) and bytes.
  */
 import { decodeKey, encodeKey, type Key } from '#model/key.ts';
 import type { TransferMethod } from '#model/temporary-url.ts';
@@ -14,6 +14,8 @@ export interface SignedObject {
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
   readonly version?: string | undefined;
+  /** The bytes must still be these. */
+  readonly etag?: string | undefined;
   readonly responseHeaders?: SignedHeaders | undefined;
   readonly part?: { readonly upload: string; readonly number: number } | undefined;
 }
@@ -37,7 +39,7 @@ export function writePayload(object: SignedObject): Buffer {
   const { contentType, contentDisposition, cacheControl } = object.responseHeaders ?? {};
   const { upload, number } = object.part ?? {};
   const values = [object.source, encodeKey(object.key), object.version, contentType, contentDisposition, cacheControl, upload];
-  const parts = [...values, number === undefined ? undefined : String(number)].flatMap(writeField);
+  const parts = [...values, number === undefined ? undefined : String(number), object.etag].flatMap(writeField);
   return Buffer.concat([head, ...parts]);
 }
 
@@ -48,13 +50,14 @@ export function parsePayload(bytes: Buffer): SignedObject | undefined {
   const fields = readFields(bytes);
   const [source, key] = fields;
   if (method === undefined || source === undefined || key === undefined) return undefined;
-  const [version, contentType, contentDisposition, cacheControl, upload, number] = fields.slice(2).map((field) => field?.toString());
+  const [version, contentType, contentDisposition, cacheControl, upload, number, etag] = fields.slice(2).map((field) => field?.toString());
   return {
     source: source.toString(),
     key: decodeKey(key),
     method,
     expiresAt: bytes.readUIntBE(2, 6),
     ...(version === undefined ? {} : { version }),
+    ...(etag === undefined ? {} : { etag }),
     responseHeaders: {
       ...(contentType === undefined ? {} : { contentType }),
       ...(contentDisposition === undefined ? {} : { contentDisposition }),

@@ -44,7 +44,15 @@ describe('signing keys', () => {
     const headers = fc.record({ contentType: text, contentDisposition: text, cacheControl: text }, { requiredKeys: [] });
     const part = fc.record({ upload: text, number: fc.integer({ min: 1, max: 10_000 }) });
     const method = fc.constantFrom('GET', 'HEAD', 'PUT');
-    const signed = fc.record({ source: fc.constantFrom('1', '99'), key: bytes, method, version: text, responseHeaders: headers, part });
+    const signed = fc.record({
+      source: fc.constantFrom('1', '99'),
+      key: bytes,
+      method,
+      version: text,
+      etag: text,
+      responseHeaders: headers,
+      part,
+    });
     await fc.assert(
       fc.asyncProperty(signed, async ({ key, ...more }) => {
         const asked = { ...more, key: decodeKey(key), expiresAt: clock.now() + 1 };

@@ -25,6 +25,8 @@ import type { Sources } from '#sources/sources.ts';
 export interface ObjectRequest {
   readonly key: Key;
   readonly version?: string | undefined;
+  /** The bytes must still be these, where the store can hold to it. */
+  readonly etag?: string | undefined;
   readonly method: TransferMethod;
   /** Seconds. */
   readonly expiresIn: number;

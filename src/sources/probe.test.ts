@@ -156,7 +156,10 @@ describe('the test of a source', () => {
     const urls: string[] = [];
     const { checks } = await probe(
       {},
-      answering((_, url) => (urls.push(url.url), {})),
+      answering((_, url) => {
+        urls.push(url.url);
+        return {};
+      }),
     );
     expect(urls.length).toBeGreaterThan(1);
     for (const url of urls) expect(JSON.stringify(checks)).not.toContain(new URL(url).searchParams.get('signature'));

@@ -1,5 +1,5 @@
 /** What the parts of the driver suite share: making bodies, collecting them, walking pages. */
-import { expect } from 'vitest';
+import { expect, it } from 'vitest';
 import type { Driver, ListRequest, ObjectBody } from '#drivers/driver.ts';
 import type { ErrorCode } from '#errors/table.ts';
 import type { Key } from '#model/key.ts';
@@ -46,3 +46,8 @@ export async function expectError(work: Promise<unknown> | (() => unknown), code
 
 /** A signal that is aborted already. */
 export const aborted = (): AbortSignal => AbortSignal.abort();
+
+type DefineTest = (name: string, run: () => Promise<void>) => void;
+
+/** Defines a test where the subject declares what it is about. */
+export const when = (isDeclared: boolean): DefineTest => (isDeclared ? (name, run) => it(name, run) : () => undefined);

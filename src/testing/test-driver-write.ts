@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Driver } from '#drivers/driver.ts';
 import { PackageRError } from '#errors/error.ts';
-import { aborted, bodyOf, bytesOf, expectError, key, listAll } from '#testing/driver-subject.ts';
+import { aborted, bodyOf, bytesOf, expectError, key, listAll, when } from '#testing/driver-subject.ts';
 import type { TestSubject } from '#testing/test-driver.ts';
 
 type Writing = Driver & Required<Pick<Driver, 'write' | 'copy' | 'delete' | 'multipart'>>;
@@ -28,8 +28,7 @@ export function testWriting(get: () => TestSubject): void {
       ]);
     });
 
-    it('creates and replaces', async ({ skip }) => {
-      skip(!can('write'), 'read-only');
+    when(can('write'))('creates and replaces', async () => {
       const info = await driver().write(key('write/a/b'), bodyOf('he', '', 'llo'), { size: 5 });
       expect(info).toMatchObject({ key: 'write/a/b', size: 5, etag: (await driver().stat(key('write/a/b'))).etag });
       await driver().write(key('write/a/b'), bodyOf('again'));
@@ -38,8 +37,7 @@ export function testWriting(get: () => TestSubject): void {
       expect((await driver().stat(key('write/none'))).size).toBe(0);
     });
 
-    it('leaves nothing of a body that breaks, is longer, shorter or cancelled', async ({ skip }) => {
-      skip(!can('write'), 'read-only');
+    when(can('write'))('leaves nothing of a body that breaks, is longer, shorter or cancelled', async () => {
       await expectError(driver().write(key('fail/a'), failing()), 'source_unavailable');
       await expectError(driver().write(key('fail/b'), bodyOf('12345'), { size: 4 }), 'request_invalid');
       await expectError(driver().write(key('fail/c'), bodyOf('123'), { size: 4 }), 'request_invalid');
@@ -54,15 +52,13 @@ export function testWriting(get: () => TestSubject): void {
       expect(await listAll(driver(), { prefix: 'fail/' })).toMatchObject({ keys: [] });
     });
 
-    it('keeps the old object while and after a failed replacement', async ({ skip }) => {
-      skip(!can('write'), 'read-only');
+    when(can('write'))('keeps the old object while and after a failed replacement', async () => {
       await driver().write(key('write/kept'), bodyOf('old'));
       await expectError(driver().write(key('write/kept'), failing()), 'source_unavailable');
       expect((await bytesOf(driver().read(key('write/kept')))).toString()).toBe('old');
     });
 
-    it('creates only once with ifAbsent, also in a race', async ({ skip }) => {
-      skip(!can('write'), 'read-only');
+    when(can('write'))('creates only once with ifAbsent, also in a race', async () => {
       const tries = await Promise.allSettled(
         ['a', 'b', 'c', 'd'].map((text) => driver().write(key('write/once'), bodyOf(text), { ifAbsent: true })),
       );
@@ -70,16 +66,14 @@ export function testWriting(get: () => TestSubject): void {
       await expectError(driver().write(key('write/once'), bodyOf('x'), { ifAbsent: true }), 'exists');
     });
 
-    it('copies', async ({ skip }) => {
-      skip(!can('copy') || !can('write'), 'cannot copy');
+    when(can('copy') && can('write'))('copies', async () => {
       await driver().write(key('copy/from'), bodyOf('bytes'));
       expect(await driver().copy(key('copy/from'), key('copy/to/x'))).toMatchObject({ key: 'copy/to/x', size: 5 });
       expect((await bytesOf(driver().read(key('copy/to/x')))).toString()).toBe('bytes');
       await expectError(driver().copy(key('copy/none'), key('copy/y')), 'object_not_found');
     });
 
-    it('deletes, twice if asked', async ({ skip }) => {
-      skip(!can('delete'), 'cannot delete');
+    when(can('delete'))('deletes, twice if asked', async () => {
       await get().put(key('delete/a'), Buffer.from('x'));
       await get().put(key('delete/ab'), Buffer.from('x'));
       await driver().delete(key('delete/a'));
@@ -94,12 +88,12 @@ export function testWriting(get: () => TestSubject): void {
 }
 
 export function testMultipart(get: () => TestSubject): void {
+  if (!get().driver.capabilities.multipart) return;
   describe('multipart', () => {
     const parts = (): NonNullable<Driver['multipart']> => get().driver.multipart as NonNullable<Driver['multipart']>;
     const name = key('multi/part');
 
-    it('joins parts in any order of arrival, all or nothing, once', async ({ skip }) => {
-      skip(!get().driver.capabilities.multipart, 'no multipart');
+    it('joins parts in any order of arrival, all or nothing, once', async () => {
       const least = parts().limits.minPartBytes;
       const upload = await parts().create(name);
       const last = await parts().write(name, upload, 3, bodyOf('end'));
@@ -116,8 +110,7 @@ export function testMultipart(get: () => TestSubject): void {
       await expectError(parts().write(name, upload, 4, bodyOf('x')), 'not_found');
     });
 
-    it('refuses parts that are too small, out of number, or of another upload', async ({ skip }) => {
-      skip(!get().driver.capabilities.multipart, 'no multipart');
+    it('refuses parts that are too small, out of number, or of another upload', async () => {
       const upload = await parts().create(name);
       const small = await parts().write(name, upload, 1, bodyOf('small'));
       const other = await parts().write(name, upload, 2, bodyOf('end'));
@@ -129,8 +122,7 @@ export function testMultipart(get: () => TestSubject): void {
       await parts().abort(name, upload);
     });
 
-    it('aborts, twice if asked, and leaves nothing', async ({ skip }) => {
-      skip(!get().driver.capabilities.multipart, 'no multipart');
+    it('aborts, twice if asked, and leaves nothing', async () => {
       const aborting = key('multi/aborted');
       const upload = await parts().create(aborting);
       await parts().write(aborting, upload, 1, bodyOf('x'));
@@ -145,9 +137,8 @@ export function testMultipart(get: () => TestSubject): void {
 
 export function testVersions(get: () => TestSubject): void {
   describe('versions', () => {
-    it('reads, stats and lists each object version', async ({ skip }) => {
+    when(get().driver.capabilities.versions)('reads, stats and lists each object version', async () => {
       const { driver } = get();
-      skip(!driver.capabilities.versions, 'no versions');
       const name = key('versions/a');
       await get().put(name, Buffer.from('old'));
       const old = await driver.stat(name);
@@ -160,21 +151,22 @@ export function testVersions(get: () => TestSubject): void {
       await expectError(driver.stat(key('versions/other'), { version: old.version }), 'object_not_found');
     });
 
-    it('keeps old versions of a deleted object, and deletes one alone', async ({ skip }) => {
-      const { driver } = get();
-      skip(!driver.capabilities.versions || driver.delete === undefined, 'no versions');
-      const name = key('versions/deleted');
-      await get().put(name, Buffer.from('old'));
-      const { version } = await driver.stat(name);
-      await driver.delete?.(name);
-      await expectError(driver.stat(name), 'object_not_found');
-      expect((await bytesOf(driver.read(name, { version }))).toString()).toBe('old');
-      await driver.delete?.(name, { version });
-      await expectError(driver.stat(name, { version }), 'object_not_found');
-    });
+    when(get().driver.capabilities.versions && get().driver.delete !== undefined)(
+      'keeps old versions of a deleted object, and deletes one alone',
+      async () => {
+        const { driver } = get();
+        const name = key('versions/deleted');
+        await get().put(name, Buffer.from('old'));
+        const { version } = await driver.stat(name);
+        await driver.delete?.(name);
+        await expectError(driver.stat(name), 'object_not_found');
+        expect((await bytesOf(driver.read(name, { version }))).toString()).toBe('old');
+        await driver.delete?.(name, { version });
+        await expectError(driver.stat(name, { version }), 'object_not_found');
+      },
+    );
 
-    it('knows no version where it keeps none', async ({ skip }) => {
-      skip(get().driver.capabilities.versions, 'keeps versions');
+    when(!get().driver.capabilities.versions)('knows no version where it keeps none', async () => {
       await get().put(key('versions/none'), Buffer.from('x'));
       expect((await get().driver.stat(key('versions/none'))).version).toBeUndefined();
       await expectError(get().driver.read(key('versions/none'), { version: '1' }), 'object_not_found');

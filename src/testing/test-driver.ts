@@ -2,7 +2,7 @@
  * The conformance suite of the driver contract. A driver’s own test only says how to get a subject; tests are chosen by what
  * the driver declares. Works against real servers: every test keeps to a prefix of its own.
  */
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, describe } from 'vitest';
 import type { Driver } from '#drivers/driver.ts';
 import type { Key } from '#model/key.ts';
 import type { TemporaryUrl } from '#model/temporary-url.ts';
@@ -40,16 +40,14 @@ export interface FetchAnswer {
 }
 
 export function testDriver(name: string, make: () => Promise<TestSubject>): void {
-  describe(`driver ${name}`, () => {
-    let subject: TestSubject | undefined;
-    const get = (): TestSubject => subject as TestSubject;
-    beforeAll(async () => {
-      subject = await make();
-    });
+  // The subject is made while tests are collected: what it does not declare is no test that was skipped.
+  describe(`driver ${name}`, async () => {
+    const subject = await make();
+    const get = (): TestSubject => subject;
     afterAll(async () => {
-      await subject?.driver.close?.();
-      await subject?.driver.close?.();
-      await subject?.close();
+      await subject.driver.close?.();
+      await subject.driver.close?.();
+      await subject.close();
     });
     testListing(get);
     testReading(get);
