@@ -9,7 +9,7 @@ import type { Checksum } from '#model/checksum.ts';
 import type { Clock } from '#model/clock.ts';
 import type { Key } from '#model/key.ts';
 import type { Secret } from '#model/secret.ts';
-import type { TemporaryUrl, TransferMethod } from '#model/temporary-url.ts';
+import type { ResponseHeaders, SignedObject, TemporaryUrl, TransferMethod } from '#model/temporary-url.ts';
 
 export interface Driver {
   readonly kind: string;
@@ -114,12 +114,6 @@ export interface PresignRequest {
   readonly part?: { readonly upload: string; readonly number: number } | undefined;
 }
 
-export interface ResponseHeaders {
-  readonly contentType?: string;
-  readonly contentDisposition?: string;
-  readonly cacheControl?: string;
-}
-
 /** Upload in parts that the client sends to temporary URLs (method PUT, with `part`). */
 export interface Multipart {
   /** Smallest size of a part but the last, and most parts. */
@@ -191,18 +185,5 @@ export interface DriverContext {
 
 /** Signs and checks packageR's own temporary URLs; keys rotate, the newest signs, the ones before it still verify. */
 export interface UrlSigner {
-  sign(request: SignedRequest): string;
-}
-
-export interface SignedRequest {
-  readonly source: string;
-  readonly key: Key;
-  readonly method: TransferMethod;
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
-  readonly version?: string | undefined;
-  /** Any other bytes are refused. */
-  readonly etag?: string | undefined;
-  readonly responseHeaders?: ResponseHeaders | undefined;
-  readonly part?: { readonly upload: string; readonly number: number } | undefined;
+  sign(object: SignedObject): string;
 }

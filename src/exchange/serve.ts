@@ -5,10 +5,10 @@
 import { PackageRError } from '#errors/error.ts';
 import { parseRange } from '#exchange/byte-range.ts';
 import { attachment } from '#exchange/disposition.ts';
-import type { SignedObject } from '#exchange/signed-token.ts';
 import type { SigningKeys } from '#exchange/url-signer.ts';
 import { octetStream } from '#model/media-type.ts';
 import { nameOf, toPath } from '#model/path.ts';
+import type { SignedObject } from '#model/temporary-url.ts';
 import { readSigned, statSigned, writeSigned } from '#sources/presign.ts';
 import type { Sources } from '#sources/sources.ts';
 

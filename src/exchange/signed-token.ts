@@ -2,29 +2,8 @@
  * The payload of packageR's own signed URLs: 1 byte format (1) · 1 byte method · 6 bytes expiresAt (milliseconds, big-endian) · then
  * source, key, version, content type, disposition, cache control, upload, part number and etag, each 2 bytes length (FFFF: absent) and bytes.
  */
-import { decodeKey, encodeKey, type Key } from '#model/key.ts';
-import type { TransferMethod } from '#model/temporary-url.ts';
-
-/** What is signed: as the driver contract has it. */
-export interface SignedObject {
-  /** Id of the source. */
-  readonly source: string;
-  readonly key: Key;
-  readonly method: TransferMethod;
-  /** Milliseconds since 1970. */
-  readonly expiresAt: number;
-  readonly version?: string | undefined;
-  /** The bytes must still be these. */
-  readonly etag?: string | undefined;
-  readonly responseHeaders?: SignedHeaders | undefined;
-  readonly part?: { readonly upload: string; readonly number: number } | undefined;
-}
-
-interface SignedHeaders {
-  readonly contentType?: string;
-  readonly contentDisposition?: string;
-  readonly cacheControl?: string;
-}
+import { decodeKey, encodeKey } from '#model/key.ts';
+import type { SignedObject, TransferMethod } from '#model/temporary-url.ts';
 
 const format = 1;
 const headSize = 8;

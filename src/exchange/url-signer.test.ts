@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isError } from '#errors/error.ts';
-import type { SignedObject } from '#exchange/signed-token.ts';
 import { SigningKeys } from '#exchange/url-signer.ts';
 import { randomId } from '#model/clock.ts';
 import { decodeKey, parseKey } from '#model/key.ts';
+import type { SignedObject } from '#model/temporary-url.ts';
 import { Vault } from '#state/vault.ts';
 import { fakeClock } from '#testing/fake-clock.ts';
 import { type TemporaryState, temporaryState } from '#testing/temporary-state.ts';
@@ -103,6 +103,18 @@ describe('signing keys', () => {
     clock.advance(1);
     await fails(old);
     await keys.verify(young);
+  });
+
+  it('ends all that was signed where it is rotated at once, after a new start too', async () => {
+    const first = keys.sign(object());
+    await keys.rotate();
+    const second = keys.sign(object());
+    await keys.rotate({ now: true });
+    for (const one of [keys, await open()]) {
+      await expect(one.verify(first)).rejects.toMatchObject({ code: 'signature_invalid' });
+      await expect(one.verify(second)).rejects.toMatchObject({ code: 'signature_invalid' });
+    }
+    await keys.verify(keys.sign(object()));
   });
 
   it('finds the key that another process made', async () => {

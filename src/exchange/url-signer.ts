@@ -6,8 +6,9 @@
 import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { PackageRError } from '#errors/error.ts';
 import { encodeExtended } from '#exchange/disposition.ts';
-import { parsePayload, type SignedObject, writePayload } from '#exchange/signed-token.ts';
+import { parsePayload, writePayload } from '#exchange/signed-token.ts';
 import type { Clock, MakeId } from '#model/clock.ts';
+import type { SignedObject } from '#model/temporary-url.ts';
 import type { State } from '#state/state.ts';
 import type { Vault } from '#state/vault.ts';
 
@@ -77,14 +78,18 @@ export class SigningKeys {
     return object;
   }
 
-  /** A new key signs from now on; those before it verify for eight days more, then they are forgotten. */
-  async rotate(): Promise<void> {
+  /**
+   * A new key signs from now on; those before it verify for eight days more, then they are forgotten. With `now` they are forgotten at
+   * once: every temporary URL that packageR itself signed ends.
+   */
+  async rotate({ now: isAtOnce = false }: { readonly now?: boolean | undefined } = {}): Promise<void> {
     const { state, vault, clock, makeId } = this.#options;
     const id = makeId();
     const now = clock();
     const sealed = vault.seal(randomBytes(32), labelOf(id));
+    const retired = state.db.deleteFrom('signing_key');
     await state.write(
-      { query: state.db.deleteFrom('signing_key').where('retires_at', '<=', now) },
+      { query: isAtOnce ? retired : retired.where('retires_at', '<=', now) },
       {
         query: state.db
           .updateTable('signing_key')

@@ -3,21 +3,12 @@
  * (see biome.json). A handle reaches only keys within the place it was opened for, and only what its action allows.
  */
 import type { Capabilities } from '#drivers/capability.ts';
-import type {
-  Driver,
-  ObjectBody,
-  ObjectInfo,
-  ReadObjectOptions,
-  ResponseHeaders,
-  StatOptions,
-  UploadedPart,
-  WriteOptions,
-} from '#drivers/driver.ts';
+import type { Driver, ObjectBody, ObjectInfo, ReadObjectOptions, StatOptions, UploadedPart, WriteOptions } from '#drivers/driver.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Action } from '#model/actor.ts';
 import type { Key } from '#model/key.ts';
 import { isWithin } from '#model/path.ts';
-import type { TemporaryUrl, TransferMethod } from '#model/temporary-url.ts';
+import type { ResponseHeaders, TemporaryUrl, TransferMethod } from '#model/temporary-url.ts';
 import { placeOfKey } from '#sources/place.ts';
 import type { SourceHandle } from '#sources/source-handle.ts';
 import type { Sources } from '#sources/sources.ts';

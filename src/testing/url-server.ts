@@ -5,9 +5,10 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Driver, SignedRequest, UrlSigner } from '#drivers/driver.ts';
+import type { Driver, UrlSigner } from '#drivers/driver.ts';
 import { isError } from '#errors/error.ts';
 import type { Clock } from '#model/clock.ts';
+import type { SignedObject } from '#model/temporary-url.ts';
 
 export class TestUrlSigner implements UrlSigner {
   base = 'http://127.0.0.1:0';
@@ -18,18 +19,18 @@ export class TestUrlSigner implements UrlSigner {
     this.#clock = clock;
   }
 
-  sign(request: SignedRequest): string {
+  sign(request: SignedObject): string {
     const asked = Buffer.from(JSON.stringify(request)).toString('base64url');
     return `${this.base}/?asked=${asked}&signature=${this.#mac(asked)}`;
   }
 
   /** What was asked, or undefined for a wrong signature, another method, or the time past. */
-  verify(url: URL, method: string): SignedRequest | undefined {
+  verify(url: URL, method: string): SignedObject | undefined {
     const asked = url.searchParams.get('asked') ?? '';
     const given = Buffer.from(url.searchParams.get('signature') ?? '');
     const expected = Buffer.from(this.#mac(asked));
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
-    const request = JSON.parse(Buffer.from(asked, 'base64url').toString()) as SignedRequest;
+    const request = JSON.parse(Buffer.from(asked, 'base64url').toString()) as SignedObject;
     return request.method === method && request.expiresAt > this.#clock() ? request : undefined;
   }
 
@@ -68,7 +69,7 @@ async function answer(signer: TestUrlSigner, driver: Driver, request: IncomingMe
   }
 }
 
-async function put(driver: Driver, asked: SignedRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function put(driver: Driver, asked: SignedObject, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { key, part } = asked;
   const done = part
     ? await driver.multipart?.write(key, part.upload, part.number, request)
@@ -77,7 +78,7 @@ async function put(driver: Driver, asked: SignedRequest, request: IncomingMessag
   end(response, 200);
 }
 
-async function get(driver: Driver, asked: SignedRequest, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function get(driver: Driver, asked: SignedObject, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { key, version, responseHeaders = {} } = asked;
   const info = await driver.stat(key, { version });
   const match = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');

@@ -3,7 +3,7 @@ import { Type } from 'typebox';
 
 export const folderOptions = Type.Object(
   {
-    root: Type.String({ minLength: 1, pattern: '^/|^[A-Za-z]:[\\\\/]', description: 'Absolute path of the folder.' }),
+    root: Type.String({ minLength: 1, pattern: '^(/|[A-Za-z]:[\\\\/])[^\\u0000]*$', description: 'Absolute path of the folder.' }),
     writable: Type.Optional(
       Type.Boolean({ default: false, description: 'Let people with the right to create, modify and delete objects in it.' }),
     ),
