@@ -123,12 +123,7 @@ function addBrowsing(sources: Command, context: CliContext): void {
     .description('names that hold the text, or match it as a glob')
     .action(async (place: string, text: string) => {
       const [name, path] = splitSourcePath(place);
-      const client = await context.client();
-      await showList(
-        context,
-        client.lines<EntryAnswer>('GET', apiPath`api/v1/sources/${name}/search/${path}`, { query: { text } }),
-        entryColumns,
-      );
+      await showFound(context, apiPath`api/v1/sources/${name}/search/${path}`, text);
     });
 }
 
@@ -138,6 +133,20 @@ const entryColumns = {
   modified: (one: EntryAnswer) => (one.modifiedAt === undefined ? '' : writeTime(one.modifiedAt)),
   path: (one: EntryAnswer) => (one.kind === 'folder' ? `${one.path ?? ''}/` : (one.path ?? one.key)),
 };
+
+/** Hits as they come. The last line tells how the search ended: a limit that was reached is said. */
+export async function showFound(context: CliContext, path: string, text: string): Promise<void> {
+  const client = await context.client();
+  let end: string | undefined;
+  const hits = async function* (): AsyncIterable<EntryAnswer> {
+    for await (const line of client.lines<EntryAnswer | { readonly end: string }>('GET', path, { query: { text } })) {
+      if ('end' in line) end = line.end;
+      else yield line;
+    }
+  };
+  await showList(context, hits(), entryColumns);
+  if (end !== undefined && end !== 'complete') context.fail(`The search ended at its ${end}; there may be more.`);
+}
 
 /** The children of a folder, or the one file. */
 export async function showEntries(context: CliContext, path: string): Promise<void> {

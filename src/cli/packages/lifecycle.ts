@@ -4,7 +4,8 @@ import type { Package } from '#api/packages.ts';
 import type { CliContext } from '#cli/context.ts';
 import { entryPath, packagePath } from '#cli/packages/reference.ts';
 import { say, show, showList, writeTime } from '#cli/show.ts';
-import { showEntries } from '#cli/sources.ts';
+import { showEntries, showFound } from '#cli/sources.ts';
+import { apiPath } from '#client/client.ts';
 
 export function addLifecycle(packages: Command, context: CliContext): void {
   packages
@@ -23,6 +24,14 @@ export function addLifecycle(packages: Command, context: CliContext): void {
         draft: (one) => (one.isChanged ? 'changed' : 'as frozen'),
         since: (one) => writeTime(one.createdAt),
       });
+    });
+  packages
+    .command('search <package> <text>')
+    .description('entries whose names hold the text, or match it as a glob')
+    .option('--in <folder>', 'only below this folder', '')
+    .action(async (reference: string, text: string, { in: folder }: { in: string }) => {
+      const path = `${packagePath(reference)}/search/${apiPath`${folder.replace(/\/$/, '')}`}`;
+      await showFound(context, path, text);
     });
   packages
     .command('show <package>')
