@@ -1,16 +1,11 @@
-/** `package-r presign`: a temporary URL for an object of a source or an entry of a package, for the person who runs it. */
+/** `package-r presign`: a temporary URL for one object of a source, for the person who runs it. Entries of links: `exchange`. */
 import type { Command } from 'commander';
+import type { Presigned } from '#api/sources.ts';
 import type { CliContext } from '#cli/context.ts';
 import { parseSeconds } from '#cli/options.ts';
 import { splitSourcePath } from '#cli/places.ts';
 import { show, writeTime } from '#cli/show.ts';
 import { apiPath } from '#client/client.ts';
-
-interface Presigned {
-  readonly method: string;
-  readonly url: string;
-  readonly expiresAt?: string;
-}
 
 export function addPresign(program: Command, context: CliContext): void {
   program
@@ -28,6 +23,7 @@ export function addPresign(program: Command, context: CliContext): void {
       });
       if (context.isJson) return show(context, answer);
       context.print(`${answer.url}\n`);
-      context.terminal.stderr.write(`ends ${writeTime(answer.expiresAt)}\n`);
+      const headers = Object.entries(answer.headers).map(([name, value]) => `, with ${name}: ${value}`);
+      if (!context.isQuiet) context.terminal.stderr.write(`${answer.method}${headers.join('')}; ends ${writeTime(answer.expiresAt)}\n`);
     });
 }

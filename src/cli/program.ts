@@ -10,6 +10,7 @@ import { addExchange } from '#cli/exchange.ts';
 import { addGet } from '#cli/get/get.ts';
 import { addGroups } from '#cli/groups.ts';
 import { addJobs } from '#cli/jobs.ts';
+import { addKeys } from '#cli/keys.ts';
 import { addLogin } from '#cli/login.ts';
 import { addNamespaces } from '#cli/namespaces.ts';
 import { addPackages } from '#cli/packages/packages.ts';
@@ -92,6 +93,7 @@ const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
   addEvents,
   addConfig,
   addBackup,
+  addKeys,
   addVersion,
   addCompletion,
 ];

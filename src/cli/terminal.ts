@@ -118,9 +118,11 @@ export async function confirm(terminal: Terminal, question: string, otherwise: b
   if (terminal.stdin.isTTY !== true) return otherwise;
   const lines = createInterface({ input: terminal.stdin, output: terminal.stderr });
   try {
-    return await new Promise<boolean>((resolve) =>
-      lines.question(`${question} [y/N] `, (answer) => resolve(/^y(es)?$/i.test(answer.trim()))),
-    );
+    return await new Promise<boolean>((resolve, reject) => {
+      lines.once('SIGINT', () => reject(new PackageRError('cancelled')));
+      lines.once('close', () => resolve(false));
+      lines.question(`${question} [y/N] `, (answer) => resolve(/^y(es)?$/i.test(answer.trim())));
+    });
   } finally {
     lines.close();
   }

@@ -9,6 +9,9 @@ import { fileURLToPath } from 'node:url';
 const project = fileURLToPath(new URL('../..', import.meta.url));
 const entry = join(project, 'src', 'main.ts');
 
+/** What node is given to be the command line, for tests that hold its process. */
+export const cliCommand: readonly string[] = ['-C', 'package-r-source', entry];
+
 export interface Ran {
   readonly code: number;
   readonly stdout: string;
@@ -40,7 +43,7 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);
@@ -54,6 +57,10 @@ function freePort(): Promise<number> {
 function environment(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
   const { PATH, LANG, TMPDIR } = process.env;
   return { PATH, LANG, TMPDIR, ...more };
+}
+
+function passwordIn(log: string): string | undefined {
+  return /\n {4}(\S+)\n/.exec(log)?.[1];
 }
 
 /** Runs the command line in a process of its own. */
@@ -77,7 +84,7 @@ export async function startPackager(settings: Readonly<Record<string, string>> =
   const env = { HOME: folder, PACKAGE_R_DATA_DIR: dataDir, PACKAGE_R_PORT: String(port), ...settings };
   let log = '';
   let child = await start();
-  const adminPassword = /\n {4}(\S+)\n/.exec(log)?.[1] ?? '';
+  const adminPassword = passwordIn(log) ?? '';
 
   async function start(): Promise<ChildProcess> {
     const started = spawn(process.execPath, [entry, 'serve'], {
@@ -92,7 +99,8 @@ export async function startPackager(settings: Readonly<Record<string, string>> =
     started.stderr?.on('data', (chunk) => {
       log += chunk;
     });
-    for (let waited = 0; !stdout.includes('serves on'); waited += 50) {
+    // The password of the first start comes by the other stream, a little later.
+    for (let waited = 0; !stdout.includes('serves on') || passwordIn(log) === undefined; waited += 50) {
       if (started.exitCode !== null || waited > 60_000) throw new Error(`the server did not start:\n${log}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -96,7 +96,8 @@ async function put(client: Client, path: string, text: string): Promise<void> {
 async function shareOnce(client: Client, { number }: Version): Promise<Share> {
   const target = `${demoPackage}@${number}`;
   for await (const share of client.pages<Share>('api/v1/shares', 'shares')) {
-    if (share.target === target && share.state === 'open' && share.audience === 'link') return share;
+    const isWhole = share.path === '' && share.rights.includes('exchange') && share.terms === '';
+    if (share.target === target && share.state === 'open' && share.audience === 'link' && isWhole) return share;
   }
   return await client.post<Share>('api/v1/shares', { target, title: 'Snow and stations', note: 'The package of the packageR demo.' });
 }

@@ -4,12 +4,12 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import type { CreatedToken, SignedIn } from '#api/access.ts';
+import type { PastedLine, PublicShare } from '#api/links.ts';
 import type { Version } from '#api/packages.ts';
-import type { Share } from '#api/shares.ts';
 import type { CliContext, RunningServer } from '#cli/context.ts';
 import { curateDemo, demoPackage } from '#cli/demo/curate.ts';
 import { writeFieldData } from '#cli/demo/field-data.ts';
-import { Client } from '#client/client.ts';
+import { apiPath, Client } from '#client/client.ts';
 import { ClientError } from '#client/error.ts';
 import { PackageRError } from '#errors/error.ts';
 import { actions } from '#model/actor.ts';
@@ -53,7 +53,10 @@ async function present(context: CliContext, server: RunningServer, dataDir: stri
     digest: version.digest,
   };
   if (context.isJson) context.json(answer);
-  else context.print(writeWelcome(answer, share));
+  else {
+    const { lines } = await server.client.get<PublicShare>(apiPath`s/${share.id}/api`);
+    context.print(writeWelcome(answer, lines, share.warning));
+  }
 }
 
 /** The folder of the npm package `vega-datasets`; undefined where it is not installed. */
@@ -116,8 +119,20 @@ interface Answer {
   readonly digest: string;
 }
 
-function writeWelcome({ url, admin, share, package: name, version, digest }: Answer, { warning }: Share): string {
-  const cutDirs = new URL(share).pathname.replace(/\/$/, '').split('/').length;
+/** How people get a client that they do not have; curl is everywhere. */
+const installs: Readonly<Record<PastedLine['client'], string>> = {
+  curl: 'curl alone',
+  wget: 'wget (apt install wget, brew install wget)',
+  aria2: 'aria2 (apt install aria2, brew install aria2)',
+  rclone: 'rclone (apt install rclone, brew install rclone)',
+};
+
+function writeWelcome(
+  { url, admin, share, package: name, version, digest }: Answer,
+  lines: readonly PastedLine[],
+  warning?: string,
+): string {
+  const pasted = lines.map(({ client, line }) => `  ${installs[client]}:\n    ${line}\n`);
   return `
 packageR is at   ${url}
 sign in as       ${admin.name}
@@ -132,15 +147,7 @@ Its share, for whoever has the link:
 
 Paste one of these into another terminal, in an empty folder.
 
-  curl alone:
-    curl -sSO ${share}/curl.cfg && curl -sS -L --fail --create-dirs -Z --parallel-max 8 -C - -K curl.cfg ; curl -sS ${share}/SHA256SUMS | sha256sum -c --quiet -
-
-  wget (apt install wget, brew install wget):
-    wget -qO- ${share}/urls.txt | wget -nv -c -x -nH --cut-dirs=${cutDirs} -i - ; wget -qO- ${share}/SHA256SUMS | sha256sum -c --quiet -
-
-  aria2 (apt install aria2, brew install aria2):
-    curl -sSO ${share}/aria2.txt && aria2c -j8 -c -V --auto-save-interval=5 --file-allocation=none --auto-file-renaming=false -i aria2.txt
-
+${pasted.join('\n')}
   packageR’s own, which goes on where it stopped and verifies every file:
     bin/package-r get ${share} -o snow
 ${warning === undefined ? '' : `\n${warning}\n`}

@@ -1,6 +1,7 @@
 /** Faults of the disk of this machine as errors of packageR. */
-import { type ErrorCode, } from '#errors/table.ts';
+
 import { PackageRError } from '#errors/error.ts';
+import type { ErrorCode } from '#errors/table.ts';
 
 const meanings: Readonly<Record<string, { readonly code: ErrorCode; readonly message: string }>> = {
   ENAMETOOLONG: { code: 'path_invalid', message: 'The name is too long for this disk.' },

@@ -65,7 +65,7 @@ export function redirectOf(hop: Hop, from: URL): URL | undefined {
   const { location } = hop.headers;
   if (hop.status < 300 || hop.status >= 400 || location === undefined) return undefined;
   dismiss(hop);
-  if (!URL.canParse(location, from)) throw new PackageRError('store_response', 'A redirect leads to no valid address.');
+  if (!URL.canParse(location, from.href)) throw new PackageRError('store_response', 'A redirect leads to no valid address.');
   const to = new URL(location, from);
   if (from.protocol === 'https:' && to.protocol !== 'https:')
     throw new PackageRError('store_response', 'A redirect leads from https to an address without it; it was not followed.');

@@ -4,7 +4,7 @@
  * written outside of the chosen folder.
  */
 import { createHash } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants, createReadStream, type Stats } from 'node:fs';
 import { lstat, mkdir, open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -42,8 +42,7 @@ export class LocalFile {
 
   /** same: there and right · differs · absent. Reads the file where a checksum is known. */
   async compare(signal: AbortSignal): Promise<'same' | 'differs' | 'absent'> {
-    const found = await lstat(this.path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
+    const found = await findEntry(this.path).catch((error) => {
       throw fileFault(error);
     });
     if (found === undefined) return 'absent';
@@ -110,18 +109,32 @@ export class LocalFile {
 }
 
 async function makeFolder(path: string, shown: string): Promise<void> {
+  const found = (await findEntry(path)) ?? (await makeAndFind(path));
+  if (found.isSymbolicLink()) throw new PackageRError('link_refused', `${JSON.stringify(shown)} is a link; nothing is written through it.`);
+  if (!found.isDirectory()) throw new PackageRError('not_a_folder', `${JSON.stringify(shown)} is a file, but a folder is needed.`);
+}
+
+async function findEntry(path: string): Promise<Stats | undefined> {
+  return await lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+async function makeAndFind(path: string): Promise<Stats> {
   await mkdir(path).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error;
   });
-  const found = await lstat(path);
-  if (found.isSymbolicLink()) throw new PackageRError('link_refused', `${JSON.stringify(shown)} is a link; nothing is written through it.`);
-  if (!found.isDirectory()) throw new PackageRError('not_a_folder', `${JSON.stringify(shown)} is a file, but a folder is needed.`);
+  return await lstat(path);
 }
 
 /** Of one entry in one state, and of no other; short enough for every disk. */
 function partNameOf({ path, size, etag, version, checksums }: ManifestLine): string {
   const name = nameOf(path);
-  const identity = createHash('sha256').update(JSON.stringify([name, size, etag, version, checksums])).digest('hex').slice(0, 16);
+  const identity = createHash('sha256')
+    .update(JSON.stringify([name, size, etag, version, checksums]))
+    .digest('hex')
+    .slice(0, 16);
   return `.${cutBytes(name, 100)}.${identity}.part`;
 }
 

@@ -1,4 +1,4 @@
-/** Progress of a download: one line on a terminal, now and then a line elsewhere. */
+/** Progress of a download: a bar on a terminal, nothing elsewhere. */
 import { printable, type Terminal, writeSize } from '#cli/terminal.ts';
 
 export interface Totals {
@@ -6,35 +6,33 @@ export interface Totals {
   bytes: number;
   doneFiles: number;
   doneBytes: number;
+  /** Bytes that came over the network in this run: what the speed is reckoned from. */
+  received: number;
   failed: number;
 }
 
 const barWidth = 24;
 
 export class Progress {
-  readonly totals: Totals = { files: 0, bytes: 0, doneFiles: 0, doneBytes: 0, failed: 0 };
+  readonly totals: Totals = { files: 0, bytes: 0, doneFiles: 0, doneBytes: 0, received: 0, failed: 0 };
   readonly #terminal: Terminal;
   readonly #now: () => number;
   readonly #startedAt: number;
   readonly #timer: NodeJS.Timeout | undefined;
 
-  /** `quiet` draws nothing but still counts. */
+  /** `quiet`, or no terminal: draws nothing but still counts. */
   constructor(terminal: Terminal, options: { readonly quiet: boolean; readonly now?: () => number }) {
     this.#terminal = terminal;
     this.#now = options.now ?? Date.now;
     this.#startedAt = this.#now();
-    if (!options.quiet) {
-      const isLive = terminal.stderr.isTTY === true;
-      this.#timer = setInterval(() => this.#draw(isLive), isLive ? 200 : 10_000);
-      this.#timer.unref();
-    }
+    if (!options.quiet && terminal.stderr.isTTY === true) this.#timer = setInterval(() => this.#draw(), 200).unref();
   }
 
   /** `140 of 2012 files  1.2 GiB of 5.0 GiB  80 MiB/s  48 s left` */
   line(): string {
-    const { files, bytes, doneFiles, doneBytes, failed } = this.totals;
+    const { files, bytes, doneFiles, doneBytes, received, failed } = this.totals;
     const seconds = Math.max(0.001, (this.#now() - this.#startedAt) / 1000);
-    const speed = doneBytes / seconds;
+    const speed = received / seconds;
     const left = speed > 0 && bytes > doneBytes ? `  ${writeSeconds((bytes - doneBytes) / speed)} left` : '';
     const failures = failed > 0 ? `  ${failed} failed` : '';
     return `${doneFiles} of ${files} files  ${writeSize(doneBytes)} of ${writeSize(bytes)}  ${writeSize(speed)}/s${left}${failures}`;
@@ -42,22 +40,17 @@ export class Progress {
 
   /** A line that stays, above the moving one. */
   say(text: string): void {
-    const clear = this.#timer !== undefined && this.#terminal.stderr.isTTY === true ? '\r\u001b[K' : '';
-    this.#terminal.stderr.write(`${clear}${printable(text)}\n`);
+    if (this.#timer !== undefined) this.#terminal.stderr.write(`\r\u001b[K${printable(text)}\n`);
   }
 
   close(): void {
     if (this.#timer === undefined) return;
     clearInterval(this.#timer);
-    if (this.#terminal.stderr.isTTY === true) this.#terminal.stderr.write('\r\u001b[K');
+    this.#terminal.stderr.write('\r\u001b[K');
   }
 
-  #draw(isLive: boolean): void {
+  #draw(): void {
     const { bytes, doneBytes } = this.totals;
-    if (!isLive) {
-      this.#terminal.stderr.write(`${this.line()}\n`);
-      return;
-    }
     const filled = bytes === 0 ? 0 : Math.min(barWidth, Math.round((doneBytes / bytes) * barWidth));
     const bar = `${'█'.repeat(filled)}${'░'.repeat(barWidth - filled)}`;
     this.#terminal.stderr.write(`\r\u001b[K${`${bar} ${this.line()}`.slice(0, (this.#terminal.stderr.columns ?? 80) - 1)}`);
