@@ -1,9 +1,10 @@
 /**
- * The guard hides from a tree what no grant reaches. Folders on the way to a granted place are shown, with nothing else in them.
+ * The guard hides from a tree what no grant reaches. Folders on the way to a granted place are shown, with nothing else in them. Of live
+ * objects whose bytes may not be read, what tells of those bytes is left out; a frozen manifest is shown whole, or its digest would not hold.
  * It asks for the rights again whenever they may have changed, also in the middle of a walk.
  */
 import { PackageRError } from '#errors/error.ts';
-import type { Entry } from '#model/entry.ts';
+import type { Entry, Pointer, Unnamable } from '#model/entry.ts';
 import type { Path } from '#model/path.ts';
 import type { PageRequest, Tree, TreePage } from '#model/tree.ts';
 
@@ -21,12 +22,16 @@ export interface View {
 
 /** `view` answers with the rights of now; it is called often and must be cheap while nothing changed. */
 export function guardTree(tree: Tree, view: () => Promise<View>): Tree {
+  const told = <T extends Entry | Unnamable>(entry: T, seen: View): T =>
+    tree.frozen || entry.kind !== 'pointer' || seen.reads(entry.path) ? entry : (withoutEvidence(entry) as T);
   return {
     frozen: tree.frozen,
     async list(folder, page) {
       const seen = await view();
-      if (seen.lists(folder)) return tree.list(folder, page);
-      if (seen.leadsOn(folder)) return listWay(tree, folder, page, seen);
+      if (seen.lists(folder) || seen.leadsOn(folder)) {
+        const { entries, ...rest } = await (seen.lists(folder) ? tree.list(folder, page) : listWay(tree, folder, page, seen));
+        return { ...rest, entries: entries.map((entry) => told(entry, seen)) };
+      }
       throw seen.knows(folder) ? new PackageRError('forbidden', `You may not list ${JSON.stringify(folder)}.`) : hidden(folder);
     },
     async find(path, options) {
@@ -34,14 +39,16 @@ export function guardTree(tree: Tree, view: () => Promise<View>): Tree {
       const isKnown = seen.knows(path);
       if (!isKnown && !seen.leadsOn(path)) return undefined;
       const entry = await tree.find(path, options);
-      return isKnown || entry?.kind === 'folder' ? entry : undefined;
+      if (entry === undefined || (!isKnown && entry.kind !== 'folder')) return undefined;
+      return told(entry, seen);
     },
     async *walk(folder, options) {
       const before = await view();
       if (!before.lists(folder) && !before.leadsOn(folder)) return;
-      const told = before.lists(folder) ? options : { ...options, onUnnamable: undefined };
-      for await (const leaf of tree.walk(folder, told)) {
-        if ((await view()).lists(leaf.path)) yield leaf;
+      const asked = before.lists(folder) ? options : { ...options, onUnnamable: undefined };
+      for await (const leaf of tree.walk(folder, asked)) {
+        const seen = await view();
+        if (seen.lists(leaf.path)) yield told(leaf, seen);
       }
     },
     async *read(path, options) {
@@ -51,6 +58,11 @@ export function guardTree(tree: Tree, view: () => Promise<View>): Tree {
       yield* tree.read(path, options);
     },
   };
+}
+
+/** The pointer without what follows from its bytes: an ETag is often their MD5. */
+function withoutEvidence({ etag: _etag, ...rest }: Pointer): Pointer {
+  return { ...rest, checksums: [] };
 }
 
 /** What leads on, of a folder that may not be listed itself. Pages without any are passed over, so that an empty page is the end. */

@@ -1,4 +1,5 @@
 /** The tree of a share: rooted at what is shared, without bytes where only viewing was asked, and counting where there are limits. */
+import { guardTree, type View } from '#access/guard.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Entry, Leaf } from '#model/entry.ts';
 import { nameOf, type Path, parentOf, parsePath, root } from '#model/path.ts';
@@ -15,7 +16,8 @@ export interface ShareTreeOptions {
 }
 
 export function shareTree({ tree, path, isFile, beforeRead }: ShareTreeOptions): Tree {
-  const rooted = isFile ? singleFile(tree, path) : rebase(tree, path);
+  const whole = isFile ? singleFile(tree, path) : rebase(tree, path);
+  const rooted = beforeRead === undefined && !whole.frozen ? guardTree(whole, async () => viewOnly) : whole;
   return {
     frozen: rooted.frozen,
     list: (folder, page) => rooted.list(folder, page),
@@ -30,6 +32,9 @@ export function shareTree({ tree, path, isFile, beforeRead }: ShareTreeOptions):
     },
   };
 }
+
+/** All of it, without bytes and what follows from them. */
+const viewOnly: View = { lists: () => true, leadsOn: () => true, knows: () => true, reads: () => false };
 
 function singleFile(tree: Tree, path: Path): Tree {
   const name = parsePath(nameOf(path));

@@ -84,7 +84,7 @@ export const closedRoles: readonly Role[] = [
       'POST /api/v1/namespaces/{name}/members/remove',
     ],
   },
-  { known: '/api/settings', routes: ['GET /api/v1/config', 'POST /api/v1/backup'] },
+  { known: '/api/settings', routes: ['GET /api/v1/config', 'POST /api/v1/backup', 'POST /api/v1/keys/rotate'] },
   {
     known: '/api/sources',
     routes: [
@@ -165,7 +165,11 @@ export const absent: readonly { readonly attack: string; readonly method: string
   { attack: 'A22 writing through a share', method: 'PATCH', path: '/s/$S/o/a.txt?action=rename&destination=/victim' },
   { attack: 'A22 writing through a share', method: 'POST', path: '/s/$S/o/a.txt?path=../victim&fromPath=/a&toPath=/b' },
   { attack: 'A22 writing through a share', method: 'PUT', path: '/s/$S/entries/victim.txt' },
-  { attack: 'A24 copy in a source', method: 'PATCH', path: '/api/v1/sources/local1/entries/alice/pub/a.txt?action=copy&destination=/bob/n' },
+  {
+    attack: 'A24 copy in a source',
+    method: 'PATCH',
+    path: '/api/v1/sources/local1/entries/alice/pub/a.txt?action=copy&destination=/bob/n',
+  },
   { attack: 'A27 writing to a source', method: 'PUT', path: '/api/v1/sources/local1/entries/alice/pub/a.txt' },
   { attack: 'A21 deleting in a source', method: 'DELETE', path: '/api/v1/sources/local1/entries/alice/pub/a.txt' },
   { attack: 'A26 preview', method: 'GET', path: '/api/preview/big/alice/pub/a.txt' },

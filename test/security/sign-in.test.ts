@@ -13,7 +13,9 @@ afterAll(() => world.close());
 const me = '/api/v1/me';
 
 async function routes(): Promise<{ route: string; method: string; url: string; isPublic: boolean }[]> {
-  const document = (await world.ask({ as: 'alice', path: '/openapi.json' })).json<{ paths: Record<string, Record<string, { security: unknown[] }>> }>();
+  const document = (await world.ask({ as: 'alice', path: '/openapi.json' })).json<{
+    paths: Record<string, Record<string, { security: unknown[] }>>;
+  }>();
   return Object.entries(document.paths).flatMap(([url, methods]) =>
     Object.entries(methods).map(([method, { security }]) => ({
       route: `${method.toUpperCase()} ${url}`,
@@ -28,7 +30,11 @@ describe('A01 no token, or a broken one', () => {
   it('every route has its role, and is public only where that is said', async () => {
     const found = await routes();
     const listed = (roles: typeof publicRoles) => roles.flatMap((role) => role.routes).sort();
-    const of = (isPublic: boolean) => found.filter((one) => one.isPublic === isPublic).map(({ route }) => route).sort();
+    const of = (isPublic: boolean) =>
+      found
+        .filter((one) => one.isPublic === isPublic)
+        .map(({ route }) => route)
+        .sort();
     expect(of(true)).toEqual(listed(publicRoles));
     expect(of(false)).toEqual(listed(closedRoles));
   });
@@ -48,7 +54,10 @@ describe('A01 no token, or a broken one', () => {
     for (const { method, url, isPublic } of await routes()) {
       if (isPublic) continue;
       const answers = await Promise.all(evidence.map((headers) => world.ask({ method, path: url, headers })));
-      expect(answers.map(({ status }) => status), `${method} ${url}`).toEqual(evidence.map(() => 401));
+      expect(
+        answers.map(({ status }) => status),
+        `${method} ${url}`,
+      ).toEqual(evidence.map(() => 401));
     }
   });
 
@@ -82,7 +91,10 @@ it('A02 a token is what its row says, and nothing that it says itself', async ()
       world.ask({ path: me, headers: { authorization: `Bearer ${one}` } }),
       world.ask({ path: me, headers: { cookie: `pr_session=${one}` } }),
     ]);
-    expect(answers.map(({ status }) => status), one.slice(0, 12)).toEqual([401, 401]);
+    expect(
+      answers.map(({ status }) => status),
+      one.slice(0, 12),
+    ).toEqual([401, 401]);
   }
   for (const via of carriers) {
     const answer = await world.ask({ as: 'bob', via, path: me, headers: { 'x-admin': 'true', 'x-user': 'adm' } });
@@ -93,7 +105,13 @@ it('A02 a token is what its row says, and nothing that it says itself', async ()
 it('A03 ids are random, and never chosen', async () => {
   const tokens = await Promise.all(
     Array.from({ length: 100 }, (_, index) =>
-      world.ask({ as: 'alice', method: 'POST', path: '/api/v1/tokens', body: { name: `t${index}`, actions: ['list'] } }),
+      world.ask({
+        as: 'alice',
+        method: 'POST',
+        path: '/api/v1/tokens',
+        body: { name: `t${index}`, actions: ['list'] },
+        peer: `203.0.113.${100 + (index % 10)}`,
+      }),
     ),
   );
   const made = tokens.map((answer) => answer.json<{ token: string; details: { id: string } }>());
@@ -114,7 +132,9 @@ describe('A05 guessing passwords', () => {
     world.ask({ method: 'POST', path: '/api/v1/login', body: { name, password }, peer });
 
   it('is slowed down by account, in a row and at once, from wherever it comes', async () => {
-    const answers = await Promise.all(Array.from({ length: 12 }, (_, index) => login('ro', 'wrong password here', `203.0.113.${index + 1}`)));
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, (_, index) => login('ro', 'wrong password here', `203.0.113.${index + 1}`)),
+    );
     const statuses = answers.map(({ status }) => status).sort();
     expect(statuses.filter((status) => status === 401).length).toBeLessThanOrEqual(5);
     const refused = answers.find(({ status }) => status === 429);
@@ -125,7 +145,8 @@ describe('A05 guessing passwords', () => {
 
   it('is slowed down by peer, over accounts, and an IPv6 network is one peer', async () => {
     const answers = [];
-    for (let index = 0; index < 32; index++) answers.push((await login(`nobody${index}`, 'wrong password here', `2001:db8:1:2::${index + 1}`)).status);
+    for (let index = 0; index < 32; index++)
+      answers.push((await login(`nobody${index}`, 'wrong password here', `2001:db8:1:2::${index + 1}`)).status);
     expect(answers.filter((status) => status === 401)).toHaveLength(30);
     expect(answers.at(-1)).toBe(429);
     expect((await login('bob', world.passwordOf('bob'), '203.0.113.200')).status, 'others are not locked out').toBe(200);
@@ -157,9 +178,10 @@ describe('A05 guessing passwords', () => {
 });
 
 it('A07 odd passwords are refused, and long ones are not cut', async () => {
-  const set = (name: string, password: string) =>
-    world.ask({ as: 'adm', method: 'POST', path: '/api/v1/users', body: { name, password } });
-  const statuses = await Promise.all(['', 'a', 'eleven byte', 'x'.repeat(1025)].map(async (password) => (await set('odd', password)).status));
+  const set = (name: string, password: string) => world.ask({ as: 'adm', method: 'POST', path: '/api/v1/users', body: { name, password } });
+  const statuses = await Promise.all(
+    ['', 'a', 'eleven byte', 'x'.repeat(1025)].map(async (password) => (await set('odd', password)).status),
+  );
   expect(statuses).toEqual([400, 400, 400, 400]);
   expect((await set('odd', 'x'.repeat(1_000_000))).status).toBe(413);
   const long = 'p'.repeat(72);
@@ -212,7 +234,9 @@ describe('A09 a session ends at once', () => {
     const headers = { authorization: `Bearer ${token}` };
     const api = await world.ask({ method: 'POST', path: '/api/v1/tokens', headers, body: { name: 'x', actions: ['list'] } });
     const body = { current: old, password: 'another password that passes' };
-    expect((await world.ask({ method: 'PUT', path: '/api/v1/me/password', headers, body: { ...body, current: 'wrong password here' } })).status).not.toBe(204);
+    expect(
+      (await world.ask({ method: 'PUT', path: '/api/v1/me/password', headers, body: { ...body, current: 'wrong password here' } })).status,
+    ).not.toBe(204);
     expect((await world.ask({ method: 'PUT', path: '/api/v1/me/password', headers, body })).status).toBe(204);
     await allRefuse(token);
     await allRefuse(api.json<{ token: string }>().token);
@@ -254,6 +278,7 @@ describe('A12 raising oneself', () => {
       { method: 'POST', path: '/api/v1/sources/local1/test' },
       { method: 'PUT', path: '/api/v1/namespaces/alice/members', body: { subject: { kind: 'user', name: 'bob' }, role: 'owner' } },
       { method: 'POST', path: '/api/v1/backup', body: { name: 'mine' } },
+      { method: 'POST', path: '/api/v1/keys/rotate', body: {} },
       { method: 'GET', path: '/api/v1/users' },
       { method: 'GET', path: '/api/v1/config' },
       { method: 'GET', path: '/api/v1/events' },
@@ -331,9 +356,22 @@ it('A14 headers of identity and of hosts change nothing', async () => {
   const headers = { 'x-remote-user': 'adm', x_remote_user: 'adm', 'remote-user': 'adm', 'x-forwarded-preferred-username': 'adm' };
   expect((await world.ask({ path: me, headers })).status).toBe(401);
   expect((await world.ask({ as: 'bob', path: me, headers })).json()).toMatchObject({ name: 'bob' });
-  const foreign = { host: 'evil.example', 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', 'x-forwarded-prefix': '//evil.example' };
+  const foreign = {
+    host: 'evil.example',
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-prefix': '//evil.example',
+  };
   const { S } = world.shares;
-  const paths = [`/s/${S.id}`, `/s/${S.id}/`, `/s/${S.id}/api`, `/s/${S.id}/urls.txt`, `/s/${S.id}/o`, `/s/${S.id}/o/deep`, `/s/${S.id}/o/a.txt`];
+  const paths = [
+    `/s/${S.id}`,
+    `/s/${S.id}/`,
+    `/s/${S.id}/api`,
+    `/s/${S.id}/urls.txt`,
+    `/s/${S.id}/o`,
+    `/s/${S.id}/o/deep`,
+    `/s/${S.id}/o/a.txt`,
+  ];
   for (const path of paths) {
     const answer = await world.ask({ path, headers: foreign });
     expect(answer.status, path).toBeLessThan(400);

@@ -18,9 +18,14 @@ export type Person = (typeof people)[number];
 export const carriers = ['session', 'token', 'cookie'] as const;
 export type Carrier = (typeof carriers)[number];
 
-export const canaries = { DENY: 'CANARY-DENY-5d1', SIB: 'CANARY-SIB-7f2', BOB: 'CANARY-BOB-9a3', OUT: 'CANARY-OUT-c04' } as const;
+const canaries = { DENY: 'CANARY-DENY-5d1', SIB: 'CANARY-SIB-7f2', BOB: 'CANARY-BOB-9a3', OUT: 'CANARY-OUT-c04' } as const;
 export const sharePassword = 'correct horse battery';
-export const hostileNames = ["Sun'><img src=x onerror=alert(1)>.jpg", '"><svg onload=alert(1)>.txt', '-oProxyCommand=id', '$(id);`id`|id&&id'];
+export const hostileNames = [
+  "Sun'><img src=x onerror=alert(1)>.jpg",
+  '"><svg onload=alert(1)>.txt',
+  '-oProxyCommand=id',
+  '$(id);`id`|id&&id',
+];
 
 export interface Asked {
   readonly as?: Person | undefined;
@@ -59,6 +64,8 @@ export interface World {
   /** A session or API token of this person. */
   evidenceOf(person: Person, via?: Carrier): string;
   signIn(person: Person): Promise<string>;
+  /** New evidence of each kind, where the old was ended. */
+  equip(person: Person): Promise<void>;
   share(as: Person, body: Readonly<Record<string, unknown>>): Promise<Answer>;
   grant(person: Person, path: string, actions: readonly string[]): Promise<void>;
   revokeGrant(person: Person, path: string): Promise<void>;
@@ -98,8 +105,16 @@ export async function openWorld(settings: Readonly<Record<string, string>> = {})
 }
 
 async function fillFolders(root: string, outside: string, second: string): Promise<void> {
-  const odd = Object.fromEntries([...hostileNames, 'line\nbreak.txt', 'esc\u001b[2J.txt', 'tab\t.txt'].map((name) => [`alice/odd/${name}`, 'odd']));
-  const active = { 'x.html': '<script>alert(1)</script>', 'x.svg': '<svg onload="alert(1)"/>', 'x.js': 'alert(1)', 'x.xml': '<a/>', x: '<html>' };
+  const odd = Object.fromEntries(
+    [...hostileNames, 'line\nbreak.txt', 'esc\u001b[2J.txt', 'tab\t.txt'].map((name) => [`alice/odd/${name}`, 'odd']),
+  );
+  const active = {
+    'x.html': '<script>alert(1)</script>',
+    'x.svg': '<svg onload="alert(1)"/>',
+    'x.js': 'alert(1)',
+    'x.xml': '<a/>',
+    x: '<html>',
+  };
   await writeFiles(root, {
     'alice/pub/a.txt': 'CANARY-PUB',
     'alice/pub/deep/b.bin': 'bytes',
@@ -232,7 +247,8 @@ class RunningWorld implements World {
       const said = `${JSON.stringify(answer.headers)}\n${decodeSafely(JSON.stringify(answer.headers))}\n${answer.text}`;
       const where = `${asked.method ?? 'GET'} ${asked.path}`;
       for (const secret of this.#secrets) expect(said.includes(secret), `${where} told ${secret.slice(0, 10)}…`).toBe(false);
-      for (const secret of [...this.#passwords.values(), sharePassword]) expect(said.includes(secret), `${where} told a password`).toBe(false);
+      for (const secret of [...this.#passwords.values(), sharePassword])
+        expect(said.includes(secret), `${where} told a password`).toBe(false);
       expect(said, where).not.toMatch(/\n\s+at |node_modules|\.ts:\d|SqliteError|\$(?:argon2|scrypt)/);
       if (asked.as !== 'adm') expect(said.includes(this.packager.folder), `${where} told a path`).toBe(false);
     }
@@ -280,7 +296,7 @@ class RunningWorld implements World {
 
   async people(): Promise<void> {
     const admin = { name: 'admin', password: this.packager.adminPassword };
-    const login = await this.ask({ method: 'POST', path: '/api/v1/login', body: admin, peer: '198.51.100.250' });
+    const login = await this.#must(200, { method: 'POST', path: '/api/v1/login', body: admin, peer: '198.51.100.250' });
     this.#evidence.set('adm session', login.json<{ token: string }>().token);
     for (const name of people) {
       const password = `${name} has a long password`;
@@ -289,12 +305,15 @@ class RunningWorld implements World {
       const made = await this.ask({ as: 'adm', method: 'POST', path: '/api/v1/users', body });
       expect(made.status, made.text).toBe(201);
     }
-    for (const name of people) {
-      for (const via of ['session', 'cookie']) this.#evidence.set(`${name} ${via}`, await this.signIn(name));
-      const token = await this.#must(201, { as: name, method: 'POST', path: '/api/v1/tokens', body: { name: 'own', actions: all } });
-      this.#evidence.set(`${name} token`, token.json<{ token: string }>().token);
-    }
-    for (const evidence of this.#evidence.values()) this.#neverLogged.add(evidence);
+    for (const name of people) await this.equip(name);
+  }
+
+  async equip(person: Person): Promise<void> {
+    for (const via of ['session', 'cookie']) this.#evidence.set(`${person} ${via}`, await this.signIn(person));
+    const made = await this.#must(201, { as: person, method: 'POST', path: '/api/v1/tokens', body: { name: 'own', actions: all } });
+    const { token } = made.json<{ token: string }>();
+    this.#evidence.set(`${person} token`, token);
+    this.#neverLogged.add(token);
   }
 
   async sourcesAndGrants(): Promise<void> {
@@ -311,7 +330,7 @@ class RunningWorld implements World {
   async packageA(): Promise<void> {
     const url = '/api/v1/packages/alice/pkga';
     await this.#must(201, { as: 'alice', method: 'POST', path: '/api/v1/packages', body: { reference: 'alice/pkga' } });
-    const body = { source: 'local1', select: { paths: ['alice/pub/a.txt'] } };
+    const body = { source: 'local1', select: { paths: ['alice/pub/a.txt'] }, strip: 'alice/pub' };
     const job = await this.finish(await this.#must(202, { as: 'alice', method: 'POST', path: `${url}/annex`, body }), 'alice');
     expect(job['state'], JSON.stringify(job)).toBe('done');
     const headers = { 'content-type': 'application/octet-stream' };
@@ -384,5 +403,5 @@ function listOf(folder: string): string[] {
 }
 
 function decodeSafely(text: string): string {
-  return text.replace(/%[0-9A-Fa-f]{2}/g, (escape) => String.fromCharCode(Number.parseInt(escape.slice(1), 16)));
+  return text.replace(/%[0-9A-Fa-f]{2}/g, (one) => String.fromCharCode(Number.parseInt(one.slice(1), 16)));
 }
