@@ -3,6 +3,9 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { writeCliReference } from '#cli/reference.ts';
 import { writeConfigReference } from '#config/reference.ts';
 import { errorKinds, errorTable } from '#errors/table.ts';
+import { isolatedServer } from '#http/isolated-server.fixture.ts';
+import { writeHttpReference } from '#http/reference.ts';
+import { builtinExports } from '../src/builtin.ts';
 
 const folder = new URL('../docs/reference/', import.meta.url);
 
@@ -30,10 +33,22 @@ function writeErrors(): string {
   ].join('\n');
 }
 
+/** Of the real routes on a domain that nobody asks: no data folder is opened. */
+async function writeHttp() {
+  const { server } = await isolatedServer({ exports: builtinExports });
+  try {
+    return await writeHttpReference(server);
+  } finally {
+    await server.close();
+  }
+}
+
 const pages: Record<string, () => string | Promise<string>> = {
   'errors.md': writeErrors,
   'config.md': writeConfigReference,
   'cli.md': writeCliReference,
+  'http.md': async () => (await writeHttp()).markdown,
+  'openapi.json': async () => (await writeHttp()).openapi,
 };
 
 const isCheck = process.argv.includes('--check');

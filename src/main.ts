@@ -147,6 +147,10 @@ async function wire(
     operations: {
       isReady: async () => isReady && (await state.db.selectFrom('setting').select('key').limit(1).execute()) !== undefined,
       describeConfig: () => ({ settings: catConfig(loaded).map((row) => ({ ...row })), warnings: [...loaded.warnings] }),
+      async rotateKeys(actor, { now }) {
+        await signer.rotate({ now });
+        events.record({ actor, action: 'key.rotate', subject: 'keys', details: { now } });
+      },
       backup: (name, signal) => backup(state, config.dataDir, name, signal),
     },
     settings: {

@@ -22,12 +22,24 @@ export const TicketSchema = Type.Object(
 );
 export type Ticket = Static<typeof TicketSchema>;
 
+const PastedLineSchema = Type.Object(
+  {
+    client: Type.Enum(['curl', 'wget', 'aria2', 'rclone']),
+    line: Type.String({ description: 'For a POSIX shell, in the folder that is to be filled.' }),
+    needs: Type.Array(Type.String(), { description: 'Programs that must be there.' }),
+    note: Type.Optional(Type.String({ description: 'What this client cannot do.' })),
+  },
+  { title: 'PastedLine', additionalProperties: false },
+);
+export type PastedLine = Static<typeof PastedLineSchema>;
+
 export const PublicShareSchema = Type.Object(
   {
     title: Type.String(),
     note: Type.String(),
     terms: Type.String({ description: 'Text to accept before an exchange; empty for none.' }),
     needsAcceptance: Type.Boolean(),
+    needsSignIn: Type.Boolean({ description: 'For people with an account: no other program comes in by the link alone.' }),
     kind: Type.Enum(['version', 'latest', 'live']),
     rights: Type.Array(Type.Enum(['view', 'exchange'])),
     onDrift: Type.Enum(['refuse', 'warn', 'follow']),
@@ -42,6 +54,10 @@ export const PublicShareSchema = Type.Object(
     bytes: Type.Optional(Type.Integer()),
     base: Type.String({ description: 'Absolute; what stable URLs and exports begin with.' }),
     exports: Type.Array(Type.String(), { description: 'Names below the base.' }),
+    lines: Type.Array(PastedLineSchema, {
+      description: 'What to paste to get all files; with a ticket of its own where there is a password.',
+    }),
+    linesExpireAt: Type.Optional(Type.String({ description: 'When that ticket ends.' })),
   },
   { title: 'PublicShare', additionalProperties: false },
 );

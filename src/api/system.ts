@@ -24,4 +24,10 @@ export type ConfigAnswer = Static<typeof ConfigSchema>;
 export const BackupSchema = Type.Object({ name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,62}$' }) }, closed);
 export type Backup = Static<typeof BackupSchema>;
 export const BackupDoneSchema = Type.Object({ path: Type.String(), bytes: Type.Integer() }, closed);
+export const RotateKeysSchema = Type.Object(
+  { now: Type.Optional(Type.Boolean({ description: 'Also end every temporary URL that packageR signed, at once.' })) },
+  closed,
+);
+export type RotateKeys = Static<typeof RotateKeysSchema>;
+
 export type BackupDone = Static<typeof BackupDoneSchema>;

@@ -78,7 +78,7 @@ export const limits = {
     default: 65536,
     min: 1024,
     max: 65536,
-    description: 'One line of an NDJSON or CSV body; then 400.',
+    description: 'One line of an NDJSON or CSV body; then 413, and in a bulk exchange an error for that line.',
   },
   'limits.http.headersTimeout': {
     type: 'number',

@@ -72,6 +72,13 @@ describe('signing keys', () => {
     expect(keys.sign(object({ key: parseKey('\u0001'.repeat(1024)), version: 'v'.repeat(1024) })).length).toBeLessThan(8192);
   });
 
+  it('tells nobody what it opens', () => {
+    const parts = new URL(keys.sign(object({ key: parseKey('private/folder/b c.txt') }))).pathname.split('/');
+    const bytes = Buffer.from(parts.at(-2)?.split('.')[1] ?? '', 'base64url').toString('latin1');
+    expect(bytes).not.toContain('private');
+    expect(keys.sign(object())).not.toBe(keys.sign(object()));
+  });
+
   it('refuses every changed character', async () => {
     const url = keys.sign(object());
     const from = url.indexOf('/o/') + 3;

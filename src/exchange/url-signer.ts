@@ -1,9 +1,9 @@
 /**
- * packageR's own signatures, for stores whose bytes it serves itself (`folder`, `memory`): `<base>/o/<key id>.<payload>.<mac>/<file name>`,
- * where the MAC is HMAC-SHA-256 over the key id and the payload. The file name is for people and is bound to the payload too.
- * The newest key signs; those before it verify until they retire.
+ * packageR's own signatures, for stores whose bytes it serves itself (`folder`, `memory`): `<base>/o/<key id>.<sealed>/<file name>`. What is
+ * signed is sealed with AES-256-GCM, so whoever holds the URL can neither change it nor read the source and key in it: a share discloses no
+ * location. The file name is for people and is bound to the payload too. The newest key seals; those before it open until they retire.
  */
-import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { PackageRError } from '#errors/error.ts';
 import { encodeExtended } from '#exchange/disposition.ts';
 import { parsePayload, writePayload } from '#exchange/signed-token.ts';
@@ -32,7 +32,8 @@ const retireAfter = 8 * 86_400_000;
 /** Milliseconds between two looks for a key that another process made. */
 const reloadAfter = 5000;
 const urlLimit = 8192;
-const form = /\/o\/([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{12,8000})\.([A-Za-z0-9_-]{43})\/([^/?#]{1,1024})$/;
+const form = /\/o\/([A-Za-z0-9_-]{1,64})\.([A-Za-z0-9_-]{48,8000})\/([^/?#]{1,1024})$/;
+const sizes = { nonce: 12, tag: 16 } as const;
 
 export class SigningKeys {
   readonly #options: SigningKeysOptions;
@@ -58,8 +59,7 @@ export class SigningKeys {
     if (!Number.isSafeInteger(object.expiresAt) || object.expiresAt < 0 || object.expiresAt >= 2 ** 48) {
       throw new PackageRError('request_invalid', 'The end of a temporary URL is no instant.', { operation: 'exchange.sign' });
     }
-    const signed = `${newest.id}.${writePayload(object).toString('base64url')}`;
-    const url = `${this.#options.base()}/o/${signed}.${macOf(newest.key, signed)}/${fileNameOf(object)}`;
+    const url = `${this.#options.base()}/o/${newest.id}.${seal(newest, writePayload(object))}/${fileNameOf(object)}`;
     if (url.length > urlLimit) throw new PackageRError('request_invalid', `A temporary URL would be longer than ${urlLimit} bytes.`);
     return url;
   }
@@ -67,12 +67,11 @@ export class SigningKeys {
   /** `url`: absolute, or the raw path of the request. Errors: signature_invalid, signature_expired. */
   async verify(url: string): Promise<SignedObject> {
     const match = url.length > urlLimit ? null : form.exec(url);
-    const [, id = '', payload = '', mac = '', fileName = ''] = match ?? [];
+    const [, id = '', sealed = '', fileName = ''] = match ?? [];
     const key = match === null ? undefined : ((await this.#find(id)) ?? (await this.#findAnew(id)));
     if (key === undefined) throw refused('signature_invalid');
-    const expected = Buffer.from(macOf(key.key, `${id}.${payload}`));
-    if (!timingSafeEqual(expected, Buffer.from(mac))) throw refused('signature_invalid');
-    const object = parsePayload(Buffer.from(payload, 'base64url'));
+    const payload = open(key, sealed);
+    const object = payload === undefined ? undefined : parsePayload(payload);
     if (object === undefined || decoded(fileName) !== decoded(fileNameOf(object))) throw refused('signature_invalid');
     if (object.expiresAt <= this.#options.clock()) throw refused('signature_expired');
     return object;
@@ -127,8 +126,24 @@ export class SigningKeys {
   }
 }
 
-function macOf(key: KeyObject, signed: string): string {
-  return createHmac('sha256', key).update('package-r/url/1\n').update(signed).digest('base64url');
+/** Nonce, ciphertext and tag, base64url; the key id is authenticated with them. */
+function seal({ id, key }: SigningKey, payload: Buffer): string {
+  const nonce = randomBytes(sizes.nonce);
+  const cipher = createCipheriv('aes-256-gcm', key, nonce).setAAD(Buffer.from(`package-r/url/1\n${id}`));
+  return Buffer.concat([nonce, cipher.update(payload), cipher.final(), cipher.getAuthTag()]).toString('base64url');
+}
+
+/** The twin of seal; undefined for anything that it did not make, another spelling of the same bytes included. */
+function open({ id, key }: SigningKey, sealed: string): Buffer | undefined {
+  const bytes = Buffer.from(sealed, 'base64url');
+  if (bytes.toString('base64url') !== sealed || bytes.length <= sizes.nonce + sizes.tag) return undefined;
+  const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, sizes.nonce), { authTagLength: sizes.tag });
+  decipher.setAAD(Buffer.from(`package-r/url/1\n${id}`)).setAuthTag(bytes.subarray(-sizes.tag));
+  try {
+    return Buffer.concat([decipher.update(bytes.subarray(sizes.nonce, -sizes.tag)), decipher.final()]);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The name that the file is saved under, else the last segment of its key. */

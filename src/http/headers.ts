@@ -2,10 +2,15 @@
  * Headers of answers: what every answer carries, and the one encoder for values that hold a name. Node throws on control characters in a
  * header, so nothing of a user's gets there but through here.
  */
+import { hash } from 'node:crypto';
 import type { FastifyReply } from 'fastify';
+import { indexStyle } from './page-style.ts';
 
 /** For answers that are no page: nothing in them may act, should a browser show them. */
 export const strictPolicy = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox";
+
+/** For a page that may be followed by crawlers: its only style stands within it. */
+export const indexPolicy: string = `default-src 'none'; style-src 'sha256-${hash('sha256', indexStyle, 'base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 
 /** For our own pages without scripts. */
 export const pagePolicy =

@@ -41,6 +41,7 @@ export function registerExchange(server: Server, { link, exchange, limits }: Lin
       method: 'GET',
       expiresIn,
       link: (path) => linkTo(base, path),
+      lineBytes: limits.lineBytes,
       signal: request.gone,
     });
     return sendLines(reply, describe(lines, request));

@@ -13,8 +13,9 @@ import { withoutTicket, writePointerFile } from '#model/pointer-file.ts';
 import { getEntry } from '#model/tree.ts';
 import type { Sources } from '#sources/sources.ts';
 import { send, sendContent } from './content.ts';
-import { allowCrossOrigin, pagePolicy, toHeaderValue, writeDisposition } from './headers.ts';
+import { allowCrossOrigin, indexPolicy, toHeaderValue, writeDisposition } from './headers.ts';
 import { type Link, linkTo, type OpenedLink } from './link.ts';
+import { indexStyle } from './page-style.ts';
 import { parseRawPath, queryOf } from './raw-path.ts';
 import type { Server } from './route.ts';
 
@@ -67,11 +68,11 @@ async function isFolderThere(request: FastifyRequest, link: Link, path: Path): P
   }
 }
 
-/** Relative, so that ticket and deployment prefix stay as they are. */
+/** Relative, so that ticket and deployment prefix stay as they are; temporary, so that nobody keeps it past the life of the link. */
 function redirectTo(request: FastifyRequest, reply: FastifyReply, relative: string): FastifyReply {
   const query = queryOf(request.raw.url ?? '');
   return reply
-    .code(308)
+    .code(307)
     .header('location', query === '' ? relative : `${relative}?${query}`)
     .send();
 }
@@ -89,8 +90,8 @@ async function sendIndex(request: FastifyRequest, reply: FastifyReply, { link, p
   const cursor = query.get('cursor') ?? undefined;
   const limit = parseLimit(query.get('limit')) ?? (cursor === undefined ? undefined : 1000);
   if (cursor !== undefined) await handle.tree.list(path, { cursor, limit: 1, signal: request.gone });
-  const page = { tree: handle.tree, folder: path, title: handle.about.title, cursor, limit, signal: request.gone };
-  reply.headers({ 'content-type': 'text/html; charset=utf-8', 'content-security-policy': pagePolicy });
+  const page = { tree: handle.tree, folder: path, title: handle.about.title, cursor, limit, style: indexStyle, signal: request.gone };
+  reply.headers({ 'content-type': 'text/html; charset=utf-8', 'content-security-policy': indexPolicy });
   return send(request, reply, () => writeIndexPage(page));
 }
 

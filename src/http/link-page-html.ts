@@ -126,10 +126,7 @@ function writeRow(entry: Entry | Unnamable, isLinked: boolean): Html {
     return cells(html`<span class="mono">${JSON.stringify(entry.key.toWellFormed())}</span>`, writeSize(entry.size));
   const name = nameOf(entry.path);
   if (entry.kind === 'folder') return cells(html`<a class="folder" href="${folderHref(entry.path)}">${name}/</a>`, '');
-  return cells(
-    isLinked ? html`<a href="o/${encodePath(entry.path)}" rel="nofollow">${name}</a>` : html`${name}`,
-    writeSize(entry.size),
-  );
+  return cells(isLinked ? html`<a href="o/${encodePath(entry.path)}" rel="nofollow">${name}</a>` : html`${name}`, writeSize(entry.size));
 }
 
 function folderHref(folder: Path, cursor?: string): string {

@@ -1,10 +1,10 @@
 /** The page of a link: gathers what may be shown to whoever asks, and nothing that may not. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { isError } from '#errors/error.ts';
-import type { PastedLine } from '#exports/lines.ts';
-import { pastedLines } from '#exports/lines.ts';
-import { type Path, parsePath, root } from '#model/path.ts';
-import { readAll } from '#model/tree.ts';
+import type { Handle } from '#access/handle.ts';
+import { isError, PackageRError } from '#errors/error.ts';
+import { joinPath, type Path, parsePath, root } from '#model/path.ts';
+import { getEntry, readAll } from '#model/tree.ts';
+import { PackageHandle } from '#packages/package-handle.ts';
 import { packageYamlPath, parsePackageYaml } from '#packages/package-yaml.ts';
 import { decodeUtf8 } from './body.ts';
 import type { Link, OpenedLink } from './link.ts';
@@ -13,17 +13,10 @@ import { sendPage } from './pages.ts';
 import { queryOf } from './raw-path.ts';
 import type { Server } from './route.ts';
 
-/** Page tickets live an hour; the lines on their page carry the longer one that was given with it. */
-export interface ListTicket {
-  readonly ticket: string;
-  readonly expiresAt: number;
-}
-
 export interface PageOptions {
   readonly link: Link;
   /** The path of the server as browsers see it, ending in a slash. */
   readonly rootPath: string;
-  listTicketOf?(request: FastifyRequest): ListTicket | undefined;
 }
 
 const mostFiles = 200;
@@ -35,12 +28,12 @@ export function registerPage(server: Server, options: PageOptions): void {
   const config = link.isPublic
     ? ({ public: true, audience: 'visitor', page: true } as const)
     : ({ action: 'list', audience: 'user', page: true } as const);
-  const schema = { summary: 'The page of the link', tags: ['links'], produces: ['text/html'] };
+  const schema = { summary: 'The page of the link; `?folder=` shows one folder', tags: ['links'], produces: ['text/html'] };
   server.get(link.pattern, { config, schema }, async (request, reply) => {
     const [last = ''] = (request.raw.url ?? '').split(/[?#]/, 1)[0]?.split('/').slice(-1) ?? [];
     const query = queryOf(request.raw.url ?? '');
     return reply
-      .code(308)
+      .code(307)
       .header('location', `./${last}/${query === '' ? '' : `?${query}`}`)
       .send();
   });
@@ -61,46 +54,78 @@ function sendLocked(reply: FastifyReply, options: PageOptions): FastifyReply {
 
 async function gather(request: FastifyRequest, options: PageOptions): Promise<LinkPage> {
   const { link } = options;
-  const opened = await link.open(request, 'list', root);
+  const query = new URLSearchParams(queryOf(request.raw.url ?? ''));
+  const folder = parsePath(query.get('folder') ?? '');
+  const opened = await link.open(request, 'list', folder);
   const { handle, view } = opened;
-  const { entries, cursor } = await handle.tree.list(root, { limit: mostFiles, signal: request.gone });
+  const entry = await getEntry(handle.tree, folder, request.gone);
+  if (entry.kind !== 'folder') throw new PackageRError('not_found', `${JSON.stringify(folder)} is no folder.`);
+  const given = query.get('cursor') ?? undefined;
+  const { entries, cursor } = await handle.tree.list(folder, { cursor: given, limit: mostFiles, signal: request.gone });
   const mayFetch = view?.rights.includes('exchange') ?? true;
   const terms = view?.needsAcceptance === true ? view.terms : undefined;
-  const isReadable = mayFetch && terms === undefined;
-  const yaml = isReadable ? await readText(request, link, packageYamlPath) : undefined;
-  const { about } = handle;
+  const isReadable = mayFetch && terms === undefined && given === undefined;
   return {
+    ...describe(opened),
     root: options.rootPath,
+    folder,
+    licence: isReadable && !isLimited(view) ? await readLicence(request, link) : undefined,
+    readme: isReadable ? await readReadme(request, link, folder) : undefined,
+    files: entries,
+    cursor,
+    terms,
+    mayFetch,
+    ...(await findLines(request, link, { opened, folder })),
+  };
+}
+
+function describe({ handle, view }: OpenedLink) {
+  const { about } = handle;
+  const frozen = handle instanceof PackageHandle ? handle.version : undefined;
+  return {
     title: view?.title || about.title,
     description: view?.description ?? about.description,
     note: view?.note,
     version: view?.version ?? about.version,
     digest: view?.digest ?? about.digest,
     frozenAt: view?.frozenAt ?? (about.version === undefined ? undefined : about.at),
-    entries: view?.entries,
-    bytes: view?.bytes,
-    licence: yaml === undefined ? undefined : readLicence(yaml),
+    entries: view?.entries ?? frozen?.entries,
+    bytes: view?.bytes ?? frozen?.bytes,
     expiresAt: view?.expiresAt,
-    readme: isReadable ? await readReadme(request, link) : undefined,
-    files: entries,
-    hasMoreFiles: cursor !== undefined,
-    terms,
-    mayFetch,
-    ...writeLines(opened, options.listTicketOf?.(request)),
+    maxObjects: view?.maxObjects,
+    maxBytes: view?.maxBytes,
   };
 }
 
-/** With the ticket for lists where there is one. A link that asks for a sign-in has no line to paste. */
-function writeLines({ base, view }: OpenedLink, ticket: ListTicket | undefined): { lines: readonly PastedLine[]; linesExpireAt?: number } {
-  if (view === undefined) return { lines: [] };
-  if (ticket === undefined) return { lines: pastedLines({ base }) };
-  return { lines: pastedLines({ base: base.replace(/~[^/]*\/$/, `~${ticket.ticket}/`) }), linesExpireAt: ticket.expiresAt };
+/** Under a limit nothing is read, and so counted, that nobody asked for. */
+function isLimited(view: OpenedLink['view']): boolean {
+  return view?.maxObjects !== undefined || view?.maxBytes !== undefined;
 }
 
-async function readReadme(request: FastifyRequest, link: Link): Promise<string | undefined> {
+type FoundLines = Pick<LinkPage, 'lines' | 'linesExpireAt' | 'listBase' | 'own'>;
+
+/** A link that asks for a sign-in has no line to paste. */
+async function findLines(
+  request: FastifyRequest,
+  link: Link,
+  { opened, folder }: { readonly opened: OpenedLink; readonly folder: Path },
+): Promise<FoundLines> {
+  const { base, view, handle } = opened;
+  const ofFolder = folder === root ? {} : { query: new URLSearchParams({ folder }).toString() };
+  if (view === undefined) return { lines: [], own: { url: base.slice(0, -1), reference: referenceOf(handle) } };
+  const found = await link.findLines?.(request, { view, ...ofFolder });
+  return { lines: found?.lines ?? [], linesExpireAt: found?.expiresAt, listBase: found?.listBase };
+}
+
+function referenceOf({ about }: Handle): string {
+  return about.version === undefined ? about.title : `${about.title}@${about.version}`;
+}
+
+async function readReadme(request: FastifyRequest, link: Link, folder: Path): Promise<LinkPage['readme']> {
   for (const name of readmeNames) {
-    const text = await readText(request, link, name);
-    if (text !== undefined) return text;
+    const path = joinPath(folder, name);
+    const text = await readText(request, link, path);
+    if (text !== undefined) return { path, text };
   }
   return undefined;
 }
@@ -118,9 +143,10 @@ async function readText(request: FastifyRequest, link: Link, path: Path): Promis
   }
 }
 
-function readLicence(yaml: string): string | undefined {
+async function readLicence(request: FastifyRequest, link: Link): Promise<string | undefined> {
+  const yaml = await readText(request, link, packageYamlPath);
   try {
-    return parsePackageYaml(Buffer.from(yaml)).licence;
+    return yaml === undefined ? undefined : parsePackageYaml(Buffer.from(yaml)).licence;
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** The column beside the files: how to get them all, by this page or by tools that people have. */
 import type { PastedLine } from '#exports/lines.ts';
 import { toInstant } from '#model/clock.ts';
-import { type Path, root } from '#model/path.ts';
+import { encodePath, type Path, root } from '#model/path.ts';
 import { type Html, html } from './html.ts';
 
 export interface LinkSide {
@@ -16,6 +16,8 @@ export interface LinkSide {
   readonly lines: readonly PastedLine[];
   /** When the pasted lines end, where that is before the link does. */
   readonly linesExpireAt?: number | undefined;
+  /** What lists are asked for under, so that those that are kept last as long as the lines; '' where left out. */
+  readonly listBase?: string | undefined;
   /** The address and name of a package, on the page for those who are signed in. */
   readonly own?: { readonly url: string; readonly reference: string } | undefined;
 }
@@ -48,7 +50,7 @@ function writeLines({ lines, linesExpireAt, folder }: LinkSide): Html {
 ${lines.map(
   ({ client, line, needs, note }, index) => html`<details name="client"${index === 0 ? html` open` : ''}>
 <summary>${client}</summary>
-<pre class="command" tabindex="0">${line}</pre>
+<pre class="command" tabindex="0"><code>${line}</code></pre>
 <p class="quiet">Needs ${needs.join(', ')}.${note === undefined ? '' : ` ${note}`}</p>
 </details>
 `,
@@ -67,29 +69,24 @@ function writeSignedIn({ own, version }: LinkSide): Html {
 <h2>Get all files with</h2>
 <details open>
 <summary>packageR</summary>
-<pre class="command" tabindex="0">PACKAGE_R_TOKEN=TOKEN package-r get ${own.url}</pre>
+<pre class="command" tabindex="0"><code>PACKAGE_R_TOKEN=TOKEN package-r get ${own.url}</code></pre>
 <p class="quiet">Needs packageR, and in place of TOKEN an API token of yours that may list and download.</p>
 </details>
 <details>
 <summary>curl, wget, aria2, rclone</summary>
 <p class="quiet">These would hand your token on to the store. Make a share, and paste the lines of its page:</p>
-<pre class="command" tabindex="0">package-r shares add ${own.reference}</pre>
+<pre class="command" tabindex="0"><code>package-r shares add ${own.reference}</code></pre>
 </details>
 </section>`;
 }
 
-function writeLists({ lines, version, folder }: LinkSide, query: string): Html {
+function writeLists({ lines, folder, listBase = '' }: LinkSide, query: string): Html {
   const forPrograms = lines.length > 0 ? ['urls.txt', 'aria2.txt', 'curl.cfg'] : [];
   const names = [...forPrograms, 'manifest.jsonl', 'SHA256SUMS'];
-  const links = names.map((name) => html`<li><a href="${name}${query}">${name}</a></li>`);
-  const proof =
-    version === undefined || folder !== root
-      ? ''
-      : html`<p class="quiet">The digest is a function of <a href="manifest.jsonl">manifest.jsonl</a>: what it names, nobody can swap.</p>`;
+  const links = names.map((name) => html`<li><a href="${listBase}${name}${query}">${name}</a></li>`);
   return html`<section>
 <h2>Lists</h2>
-<ul class="lists">${links}<li><a href="index.html${query}">plain index</a></li></ul>
-${proof}
+<ul class="lists">${links}<li><a href="${folder === root ? 'o/' : `o/${encodePath(folder)}/`}">plain index</a></li></ul>
 </section>`;
 }
 

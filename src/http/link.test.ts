@@ -1,12 +1,11 @@
 import { request as send } from 'node:http';
-import { afterEach, describe, expect, it } from 'vitest';
-import { PackageRError } from '#errors/error.ts';
-import type { Action } from '#model/actor.ts';
-import { encodePath, type Path } from '#model/path.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { encodePath } from '#model/path.ts';
+import type { Tree } from '#model/tree.ts';
 import { awkwardPaths, type MemoryFile, memoryTree, pointerFile, textFile } from '#testing/memory-tree.ts';
-import { isolatedServer, type TestServer } from './isolated-server.ts';
+import type { TestServer } from './isolated-server.fixture.ts';
+import { id, type LinkSetup, linkServer } from './link.fixture.ts';
 
-const id = 'abcdefghijklmnop';
 const files: readonly MemoryFile[] = [
   textFile('README.md', '# Hello\n<script>alert(1)</script>\n'),
   textFile('package.yaml', 'title: Field data\nlicence: CC-BY-4.0\n'),
@@ -18,100 +17,13 @@ const files: readonly MemoryFile[] = [
   pointerFile(`"><svg onload=alert(1)>.png`, 'x'),
   ...awkwardPaths.filter((path) => path !== 'data/plain.bin').map((path) => pointerFile(path, path)),
 ];
-const view = {
-  title: 'Field <b>data</b>',
-  note: '',
-  terms: '',
-  needsAcceptance: false,
-  kind: 'version',
-  rights: ['view', 'exchange'],
-  onDrift: 'refuse',
-  expiresAt: Date.UTC(2026, 11, 24),
-  maxObjects: undefined,
-  maxBytes: undefined,
-  version: 3,
-  digest: `sha256:${'0'.repeat(64)}`,
-  frozenAt: Date.UTC(2026, 10, 23),
-  description: 'Stations',
-  entries: 4,
-  bytes: 1234,
-};
-
-interface Setup {
-  readonly view?: Partial<typeof view>;
-  readonly password?: string;
-}
-
-async function setup(more: Setup = {}): Promise<{ test: TestServer; asked: [Action, Path][] }> {
-  const asked: [Action, Path][] = [];
-  const shown = { ...view, ...more.view };
-  const tree = memoryTree(files);
-  const handle = (path: Path) => ({
-    actor: { kind: 'visitor' },
-    tree,
-    path,
-    about: { title: 'alice/field', version: 3, at: view.frozenAt },
-    mayLocate: false,
-    view: shown,
-  });
-  const shares = {
-    async open({ share }: { share: string }, action: Action, path: Path) {
-      asked.push([action, path]);
-      if (!share.startsWith(id)) throw new PackageRError('share_not_found');
-      if (more.password !== undefined && share !== `${id}~pageticket`) throw new PackageRError('share_locked');
-      if (action === 'download' && shown.needsAcceptance) throw new PackageRError('terms_not_accepted');
-      if (action === 'download' && !shown.rights.includes('exchange')) throw new PackageRError('forbidden');
-      return handle(path);
-    },
-    async unlock(_id: string, password: string) {
-      if (password !== more.password) throw new PackageRError('share_password_wrong');
-      return {
-        ticket: 'pageticket',
-        expiresAt: view.frozenAt + 3_600_000,
-        listTicket: 'listticket',
-        listExpiresAt: view.frozenAt + 86_400_000,
-      };
-    },
-    accept: async () => shown,
-  };
-  const exchange = {
-    async exchange(_handle: unknown, path: Path, { method }: { method: string }) {
-      const file = files.find(({ leaf }) => leaf.path === path);
-      if (file === undefined) throw new PackageRError('not_found', `There is nothing at ${JSON.stringify(path)}.`);
-      const { leaf, bytes } = file;
-      if (leaf.kind === 'text')
-        return {
-          kind: 'text',
-          entry: leaf,
-          read: async function* (range = { start: 0, end: bytes.length }) {
-            yield bytes.subarray(range.start, range.end);
-          },
-        };
-      const temporaryUrl = {
-        method,
-        url: `https://store.example/${encodePath(path)}?sig=1`,
-        headers: {},
-        expiresAt: view.frozenAt + 900_000,
-      };
-      return { kind: 'redirect', temporaryUrl, entry: leaf, linked: { size: leaf.size, etag: leaf.etag, checksums: leaf.checksums } };
-    },
-    async *bulk(_handle: unknown, body: AsyncIterable<Uint8Array>, { link }: { link: (path: Path) => string }) {
-      let number = 0;
-      for await (const chunk of body)
-        for (const line of String(chunk).split('\n').filter(Boolean)) {
-          number += 1;
-          yield number === 2
-            ? { line: 2, error: { code: 'not_found', message: 'no' } }
-            : { path: JSON.parse(line), method: 'GET', url: link(JSON.parse(line)), headers: {}, expiresAt: view.frozenAt, size: 1 };
-        }
-    },
-  };
-  const test = await isolatedServer({ shares, exchange, sources: { list: async () => [], names: async () => new Map() } });
-  open.push(test);
-  return { test, asked };
-}
 
 const open: TestServer[] = [];
+async function setup(more: Omit<LinkSetup, 'files' | 'tree'> & { readonly tree?: Tree } = {}) {
+  const made = await linkServer({ files, tree: memoryTree(files), ...more });
+  open.push(made.test);
+  return made;
+}
 afterEach(async () => {
   for (const { server } of open.splice(0)) await server.close();
 });
@@ -192,7 +104,7 @@ describe('stable URLs', () => {
   it('answer a folder with its index, and one without a slash with a relative redirect', async () => {
     const { test } = await setup();
     const bare = await test.server.inject({ url: `${base}/o/data?limit=5` });
-    expect([bare.statusCode, bare.headers.location]).toEqual([308, 'data/?limit=5']);
+    expect([bare.statusCode, bare.headers.location]).toEqual([307, 'data/?limit=5']);
     const index = await test.server.inject({ url: `${base}/o/data/` });
     expect(index.headers['content-type']).toBe('text/html; charset=utf-8');
     expect(index.body).toContain('href="a%20b.bin"');
@@ -288,6 +200,85 @@ describe('exports', () => {
     expect((await test.server.inject({ url: `/s/${id}~pageticket/other.txt` })).statusCode).toBe(404);
   });
 
+  it('stop walking and free their place when the client leaves midway', async () => {
+    let ended = 0;
+    let walked = 0;
+    const endless: Tree = {
+      ...memoryTree(files),
+      frozen: false,
+      async *walk() {
+        try {
+          for (let index = 0; index < 50_000_000; index++) {
+            walked = index;
+            yield pointerFile(`f${index}`, 'x').leaf;
+            if (index % 1000 === 0) await new Promise((resolve) => setImmediate(resolve));
+          }
+        } finally {
+          ended += 1;
+        }
+      },
+    };
+    const { test } = await setup({ tree: endless });
+    await test.server.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = test.server.addresses()[0] as { port: number };
+    for (let round = 1; round <= 3; round++) {
+      await new Promise<void>((resolve, reject) => {
+        const request = send({ host: '127.0.0.1', port, path: `${base}/urls.txt` }, (response) => {
+          expect(response.statusCode).toBe(200);
+          response.once('data', () => {
+            request.destroy();
+            resolve();
+          });
+        });
+        request.on('error', (error) => (walked > 0 ? undefined : reject(error))).end();
+      });
+      await vi.waitFor(() => expect(ended).toBe(round), { timeout: 10_000 });
+    }
+    const stopped = walked;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(walked).toBe(stopped);
+  });
+
+  it('free the place of an archive whose client leaves midway', async () => {
+    const wait = Promise.withResolvers<void>();
+    let ended = 0;
+    const slow: Tree = {
+      ...memoryTree([textFile('a.txt', 'x'.repeat(200_000)), textFile('b.txt', 'x')]),
+      async *read(path) {
+        try {
+          if (path === 'b.txt') await wait.promise;
+          yield Buffer.alloc(path === 'b.txt' ? 1 : 200_000, 'x');
+        } finally {
+          ended += 1;
+        }
+      },
+    };
+    const { test } = await setup({ tree: slow });
+    await test.server.listen({ host: '127.0.0.1', port: 0 });
+    const { port } = test.server.addresses()[0] as { port: number };
+    const start = () =>
+      new Promise<{ status: number | undefined; leave: () => void }>((resolve) => {
+        const request = send({ host: '127.0.0.1', port, path: `${base}/package.zip` }, (response) => {
+          response.on('error', () => undefined).resume();
+          resolve({ status: response.statusCode, leave: () => request.destroy() });
+        });
+        request.on('error', () => undefined).end();
+      });
+    const first = await start();
+    const second = await start();
+    const third = await start();
+    expect([first.status, second.status, third.status]).toEqual([200, 200, 429]);
+    first.leave();
+    await vi.waitFor(async () => {
+      const next = await start();
+      expect(next.status).toBe(200);
+      next.leave();
+    });
+    second.leave();
+    wait.resolve();
+    await vi.waitFor(() => expect(ended).toBeGreaterThanOrEqual(4));
+  });
+
   it('take a selection, and refuse what is none', async () => {
     const { test } = await setup();
     const post = (payload: object) => test.server.inject({ method: 'POST', url: `${base}/urls.txt`, payload });
@@ -295,88 +286,5 @@ describe('exports', () => {
     expect((await post({ only: ['../x'] })).statusCode).toBe(400);
     expect((await post({ only: [] })).statusCode).toBe(400);
     expect((await test.server.inject({ url: `${base}/urls.txt?folder=a&folder=b` })).statusCode).toBe(400);
-  });
-});
-
-describe('the page of a share', () => {
-  it('shows what it is as text, works without scripts, and tells no secret', async () => {
-    const { test } = await setup();
-    const { statusCode, headers, body } = await test.server.inject({ url: `${base}/`, headers: html });
-    expect(statusCode).toBe(200);
-    expect(headers['content-security-policy']).toBe(
-      "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    );
-    expect(headers['referrer-policy']).toBe('no-referrer');
-    expect(body).not.toMatch(/<script|<svg|<b>data|style="|source-1|prefix\//);
-    expect(body).toContain('Field &lt;b&gt;data&lt;/b&gt;');
-    expect(body).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
-    expect(body).toContain('CC-BY-4.0');
-    expect(body).toContain(`https://data.example/s/${id}/curl.cfg`);
-    const [, style = ''] = /href="(\/assets\/[0-9a-f]+\.css)"/.exec(body) ?? [];
-    expect((await test.server.inject({ url: style })).headers['content-type']).toBe('text/css; charset=utf-8');
-    expect((await test.server.inject({ url: base })).headers.location).toBe(`./${id}/`);
-  });
-
-  it('while locked, answers every route the same', async () => {
-    const { test } = await setup({ password: 'correct horse' });
-    const page = await test.server.inject({ url: `${base}/`, headers: html });
-    expect([page.statusCode, page.body.includes('type="password"')]).toEqual([401, true]);
-    expect(page.body).not.toMatch(/Field|README/);
-    const answers = await Promise.all(
-      ['o/x.html', 'o/', 'package.zip', 'urls.txt', 'api', 'entries/', 'o/x.html?pointer', 'o/x.html?password=correct+horse'].map((url) =>
-        test.server.inject({ url: `${base}/${url}` }),
-      ),
-    );
-    expect(new Set(answers.map(({ statusCode, body }) => `${statusCode} ${body.replace(/"instance":"\w+"/, '')}`)).size).toBe(1);
-  });
-
-  it('opens with the password, by form and by JSON', async () => {
-    const { test } = await setup({ password: 'correct horse' });
-    const form = (password: string, headers = {}) =>
-      test.server.inject({
-        method: 'POST',
-        url: `${base}/unlock`,
-        headers: { 'content-type': 'application/x-www-form-urlencoded', ...headers },
-        payload: `password=${encodeURIComponent(password)}`,
-      });
-    const right = await form('correct horse', { origin: 'null' });
-    expect([right.statusCode, right.headers.location]).toEqual([303, `../${id}~pageticket/`]);
-    const wrong = await form('wrong horse');
-    expect([wrong.statusCode, wrong.body.includes('The password of the share is wrong.')]).toEqual([401, true]);
-    expect((await form('correct horse', { origin: 'https://evil.example' })).statusCode).toBe(403);
-    const json = await test.server.inject({ method: 'POST', url: `${base}/unlock`, payload: { password: 'correct horse' } });
-    expect(json.json()).toEqual({
-      ticket: 'pageticket',
-      expiresAt: '2026-11-23T01:00:00.000Z',
-      listTicket: 'listticket',
-      listExpiresAt: '2026-11-24T00:00:00.000Z',
-    });
-    const page = await test.server.inject({ url: `/s/${id}~pageticket/`, headers: html });
-    expect(page.body).toContain(`/s/${id}~listticket/curl.cfg`);
-  });
-
-  it('asks for the terms first', async () => {
-    const { test } = await setup({ view: { needsAcceptance: true, terms: 'Cite <us>.' } });
-    const page = (await test.server.inject({ url: `${base}/`, headers: html })).body;
-    expect(page).toContain('Cite &lt;us&gt;.');
-    expect(page).toContain('action="accept"');
-    expect(page).not.toMatch(/Hello|curl\.cfg/);
-    const accepted = await test.server.inject({
-      method: 'POST',
-      url: `${base}/accept`,
-      headers: { 'content-type': 'application/x-www-form-urlencoded' },
-      payload: '',
-    });
-    expect([accepted.statusCode, accepted.headers.location]).toEqual([303, './']);
-    const foreign = await test.server.inject({ method: 'POST', url: `${base}/accept`, headers: { origin: 'https://evil.example' } });
-    expect(foreign.statusCode).toBe(403);
-  });
-
-  it('is gone for whoever never had it, as a page for browsers', async () => {
-    const { test } = await setup();
-    const response = await test.server.inject({ url: '/s/zzzzzzzzzzzzzzzz/', headers: html });
-    expect([response.statusCode, response.headers['content-type']]).toEqual([404, 'text/html; charset=utf-8']);
-    expect(response.body).toContain('There is no such share.');
-    expect((await test.server.inject({ url: '/s/zzzzzzzzzzzzzzzz/o/x' })).json().code).toBe('share_not_found');
   });
 });

@@ -4,6 +4,7 @@
  */
 import type { FastifyRequest } from 'fastify';
 import type { Handle } from '#access/handle.ts';
+import type { PastedLine } from '#exports/lines.ts';
 import type { Action } from '#model/actor.ts';
 import { encodePath, type Path } from '#model/path.ts';
 import type { PublicShareView } from '#shares/share.ts';
@@ -15,8 +16,25 @@ export interface Link {
   readonly segments: number;
   readonly isPublic: boolean;
   open(request: FastifyRequest, action: Action, path: Path): Promise<OpenedLink>;
+  /** What whoever opened this may paste; left out where other programs cannot come in. */
+  findLines?(request: FastifyRequest, asked: LinesRequest): Promise<LinkLines>;
   /** Whom rates and slots count for. */
   keyOf(request: FastifyRequest): string;
+}
+
+export interface LinesRequest {
+  readonly view: PublicShareView;
+  /** Of the lists, without `?`: a folder. */
+  readonly query?: string;
+}
+
+export interface LinkLines {
+  /** None where people must sign in. */
+  readonly lines: readonly PastedLine[];
+  /** Where they hold a ticket, which ends before the link may. */
+  readonly expiresAt?: number;
+  /** From the page to lists that hold the same ticket; undefined where the page has none that ends before. */
+  readonly listBase?: string;
 }
 
 export interface OpenedLink {

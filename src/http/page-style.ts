@@ -5,6 +5,18 @@ const light = `--bg:#f8fcfc;--surface:#fff;--sunken:#eff5f6;--line:#d9e1e4;--lin
 const dark = `--bg:#0f171c;--surface:#162025;--sunken:#0a1215;--line:#2c373d;--line-strong:#68777d;--ink:#e2e9eb;--muted:#a1adb1;
 --accent:#6bcac9;--on-accent:#031a1e;--accent-soft:#14363a;--package:#eca851;--danger:#f7857d;--focus:#5ec6ec`;
 
+/** For the index below `o/`, within the page: it has no address, so that a crawler gets the files and nothing else. */
+export const indexStyle: string = `:root{color-scheme:light dark;${light}}@media (prefers-color-scheme:dark){:root{${dark}}}
+body{margin:0;background:var(--bg);color:var(--ink);font:400 14px/1.45 system-ui,-apple-system,"Segoe UI",sans-serif;overflow-wrap:anywhere}
+main{max-width:960px;margin:0 auto;padding:32px 24px 48px}h1{margin:0 0 24px;font-size:22px;line-height:1.3}
+table{width:100%;border-collapse:collapse}th{padding:0 16px 8px 0;font-size:12px;font-weight:400;text-align:left;color:var(--muted)}
+td{height:32px;padding:5px 16px 5px 0;border-top:1px solid var(--line);font-variant-numeric:tabular-nums}
+td:first-child{width:100%}td+td,th+th{padding-right:0;padding-left:16px;text-align:right;white-space:nowrap;color:var(--muted)}
+a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
+:focus-visible{outline:2px solid var(--focus);outline-offset:2px;border-radius:4px}
+@media (max-width:600px){main{padding:24px 16px}td{height:48px}.files td:nth-child(2),.files th:nth-child(2){padding-right:0}td+td+td,th+th+th{display:none}}
+`;
+
 export const pageStyle = `:root{color-scheme:light dark;${light};
 --sans:"Source Sans 3 Variable","Source Sans 3",system-ui,-apple-system,"Segoe UI",sans-serif;
 --mono:"JetBrains Mono Variable","JetBrains Mono",ui-monospace,SFMono-Regular,Menlo,monospace}
@@ -34,7 +46,22 @@ section+section{margin-top:40px}
 font:600 16px/24px var(--sans);text-align:center;text-decoration:none;cursor:pointer;transition:opacity 120ms ease-out}
 .button:hover{opacity:.88}
 .quiet{margin:8px 0 0;font-size:13px;line-height:1.5;color:var(--muted)}
-.readme{margin:0;padding:0;max-width:72ch;font-family:var(--sans);font-size:16px;line-height:1.6;white-space:pre-wrap}
+.readme{max-width:72ch}
+.readme>:first-child{margin-top:0}.readme>:last-child{margin-bottom:0}
+.readme h2{margin:32px 0 12px;font-size:22px}
+.readme h3{margin:28px 0 8px;font-size:18px;line-height:1.3;font-weight:650}
+.readme h4,.readme h5{margin:24px 0 8px;font-size:16px;line-height:1.4;font-weight:650}
+.readme p,.readme ul,.readme ol{margin:0 0 16px}
+.readme ul,.readme ol{padding-left:24px}
+.readme li{margin:4px 0}.readme li>ul,.readme li>ol{margin:4px 0}
+.readme code{padding:2px 5px;border-radius:4px;background:var(--sunken)}
+.readme hr{margin:32px 0;border:0;border-top:1px solid var(--line)}
+.readme .plain{margin:0;font:inherit;white-space:pre-wrap}
+.readme td,.readme th{text-align:left;white-space:normal;vertical-align:top;color:inherit}
+.readme th{color:var(--muted)}
+blockquote{margin:0 0 16px;padding-left:16px;border-left:3px solid var(--line);color:var(--muted)}
+.code{margin:0 0 16px;padding:12px 16px;border-radius:8px;background:var(--sunken);overflow-x:auto;overflow-wrap:normal}
+.scroll{margin:0 0 16px;overflow-x:auto;overflow-wrap:normal}
 details{border-top:1px solid var(--line)}
 details:last-of-type{border-bottom:1px solid var(--line)}
 summary{padding:10px 0;font-weight:600;cursor:pointer;list-style-position:outside;margin-left:18px}
@@ -47,12 +74,18 @@ th:last-child,td:last-child{padding-right:0}
 td+td,th+th{text-align:right;white-space:nowrap;color:var(--muted)}
 td a{text-decoration:none}td a:hover{text-decoration:underline}
 .folder{font-weight:600}
+.files td:first-child{width:100%}
+.crumbs{margin:0 0 16px;font-size:14px;color:var(--muted)}
+.crumbs h2{display:inline;margin:0;font-size:18px;color:var(--ink)}
+.lists{display:flex;flex-wrap:wrap;gap:4px 16px;margin:0;padding:0;list-style:none;font-size:13px}
+.note{margin:0;white-space:pre-wrap}
 .tray{margin:0 0 32px;padding:20px 24px;border:1px solid var(--line);border-left:3px solid var(--package);border-radius:10px;background:var(--surface)}
 .terms{max-height:240px;margin:0 0 16px;overflow:auto;white-space:pre-wrap;font-size:14px;line-height:1.55}
 label{display:block;margin:0 0 6px;font-size:14px;font-weight:600}
 input{width:100%;min-height:44px;margin:0 0 16px;padding:8px 12px;border:1px solid var(--line-strong);border-radius:8px;background:var(--surface);color:var(--ink);font:inherit}
 .fault{margin:0 0 16px;color:var(--danger);font-weight:600;font-size:14px}
 .notice{max-width:440px;min-height:72vh;padding-top:16vh}
+.notice+footer{max-width:440px}
 .notice h1{font-size:22px}
 .notice p{color:var(--muted)}
 .notice form{margin-top:24px}

@@ -31,7 +31,28 @@ export async function writeHttpReference(server: Server): Promise<HttpReference>
       groups.set(group, [...(groups.get(group) ?? []), row.replaceAll('\n', ' ')]);
     }
   }
-  return { openapi: `${JSON.stringify(document, null, 2)}\n`, markdown: writeMarkdown(groups) };
+  return { openapi: `${JSON.stringify(hoistSchemas(document), null, 2)}\n`, markdown: writeMarkdown(groups) };
+}
+
+/** Schemas with a title stand once, below `components`, and are referred to. Two that differ under one title stay where they are. */
+function hoistSchemas(document: object): object {
+  const components: Record<string, unknown> = {};
+  const texts = new Map<string, string>();
+  const hoist = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(hoist);
+    if (typeof value !== 'object' || value === null) return value;
+    const copy = Object.fromEntries(Object.entries(value).map(([key, one]) => [key, hoist(one)]));
+    const { title, type } = copy as { readonly title?: unknown; readonly type?: unknown };
+    if (typeof title !== 'string' || type !== 'object' || !/^[A-Za-z]+$/.test(title)) return copy;
+    const text = JSON.stringify(copy);
+    if ((texts.get(title) ?? text) !== text) return copy;
+    texts.set(title, text);
+    components[title] = copy;
+    return { $ref: `#/components/schemas/${title}` };
+  };
+  const { components: known = {}, ...rest } = hoist(document) as { readonly components?: { readonly schemas?: object } };
+  const sorted = Object.fromEntries(Object.entries(components).sort(([a], [b]) => (a < b ? -1 : 1)));
+  return { ...rest, components: { ...known, schemas: { ...known.schemas, ...sorted } } };
 }
 
 function writeMarkdown(groups: ReadonlyMap<string, readonly string[]>): string {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { PackageRError } from '#errors/error.ts';
-import { isolatedServer, type TestServer } from './isolated-server.ts';
+import { isolatedServer, type TestServer } from './isolated-server.fixture.ts';
 import { listenLocal } from './listen.ts';
 
 const open: TestServer[] = [];
@@ -316,7 +316,7 @@ describe('requests', () => {
     const second = await post('a/b@1');
     expect([first.statusCode, second.statusCode, made]).toEqual([201, 201, 1]);
     expect(second.json()).toEqual(first.json());
-    expect(second.json().url).toBe('https://data.example/s/abcdefghijklmnop/');
+    expect(second.json().url).toBe('https://data.example/s/abcdefghijklmnop');
     expect((await post('a/c@1')).json().code).toBe('idempotency_conflict');
   });
 

@@ -1,6 +1,7 @@
 /** `/s/<share>[~ticket]/`: a link for whoever holds it. The ticket stays in the path of every link that is made below it. */
 import type { FastifyRequest } from 'fastify';
 import { PackageRError } from '#errors/error.ts';
+import { pastedLines } from '#exports/lines.ts';
 import type { Visitor } from '#shares/share.ts';
 import type { Shares } from '#shares/shares.ts';
 import type { Link } from './link.ts';
@@ -19,6 +20,14 @@ export function shareLink({ shares, settings }: ShareLinkOptions): Link {
     async open(request, action, path) {
       const handle = await shares.open(visitorOf(request), action, path);
       return { handle, view: handle.view, base: `${settings.publicUrl}/s/${shareOf(request)}/` };
+    },
+    async findLines(request, { view, query }) {
+      if (view.needsSignIn) return { lines: [] };
+      const found = view.needsTicket ? await shares.listTicket(visitorOf(request)) : undefined;
+      const share = found === undefined ? idOf(request) : `${idOf(request)}~${found.ticket}`;
+      const lines = pastedLines({ base: `${settings.publicUrl}/s/${share}/`, query });
+      const kept = query === undefined ? lines : lines.filter(({ client }) => client !== 'rclone');
+      return { lines: kept, ...(found === undefined ? {} : { expiresAt: found.expiresAt, listBase: `../${share}/` }) };
     },
   };
 }

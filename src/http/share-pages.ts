@@ -8,7 +8,8 @@ import type { PublicShareView } from '#shares/share.ts';
 import { checkFormOrigin } from './actor.ts';
 import type { Edge } from './edge.ts';
 import { allowCrossOrigin } from './headers.ts';
-import { type ListTicket, registerPage } from './link-page.ts';
+import type { Link } from './link.ts';
+import { registerPage } from './link-page.ts';
 import { writeUnlockPage } from './link-page-html.ts';
 import { sendPage, sendSeeOther } from './pages.ts';
 import { toProblem } from './problem.ts';
@@ -21,9 +22,9 @@ const tags = ['links'];
 export function registerSharePages(server: Server, edge: Edge): void {
   const { shares, publicOrigin } = edge;
   const link = shareLink(edge);
-  const listTickets = new Map<string, ListTicket>();
-  registerPage(server, { ...edge, link, listTicketOf: (request) => listTickets.get(shareOf(request)) });
-  registerDescription(server, edge);
+  registerPage(server, { ...edge, link });
+  registerDescription(server, edge, link);
+  registerNothing(server, edge);
 
   server.post(
     '/s/:share/unlock',
@@ -38,7 +39,6 @@ export function registerSharePages(server: Server, edge: Edge): void {
         const unlocked = await shares.unlock(idOf(request), request.body.password, { address: request.peer.address });
         const { ticket, expiresAt, listTicket, listExpiresAt } = unlocked;
         if (!isForm) return reply.send({ ticket, expiresAt: toInstant(expiresAt), listTicket, listExpiresAt: toInstant(listExpiresAt) });
-        remember(listTickets, `${idOf(request)}~${ticket}`, { ticket: listTicket, expiresAt: listExpiresAt });
         return sendSeeOther(reply as FastifyReply, `../${idOf(request)}~${ticket}/`);
       } catch (error) {
         if (!isForm || !(isError(error, 'share_password_wrong') || isError(error, 'rate_limited'))) throw error;
@@ -56,21 +56,29 @@ export function registerSharePages(server: Server, edge: Edge): void {
       else if (request.headers['content-type'] === undefined) requireScript(request);
       const view = await shares.accept(visitorOf(request));
       if (isFormOf(request)) return sendSeeOther(reply as FastifyReply, './');
-      return reply.send(describeShare(view, edge, shareOf(request)));
+      return reply.send(await describeShare(request, view, { ...edge, link }));
     },
   );
 }
 
-function registerDescription(server: Server, edge: Edge): void {
+function registerDescription(server: Server, edge: Edge, link: Link): void {
   server.get(
     '/s/:share/api',
     { config, schema: { summary: 'What the share says of itself', tags, response: { 200: PublicShareSchema } } },
     async (request, reply) => {
       allowCrossOrigin(reply);
       const { view } = await edge.shares.open(visitorOf(request), 'list', root);
-      return describeShare(view, edge, shareOf(request));
+      return describeShare(request, view, { ...edge, link });
     },
   );
+}
+
+/** What is not there is told only to those who may come in: a locked share answers the same below every name. */
+function registerNothing(server: Server, { shares }: Edge): void {
+  server.get('/s/:share/*', { config: { ...config, page: true }, schema: { hide: true } }, async (request) => {
+    await shares.open(visitorOf(request), 'stat', root);
+    throw new PackageRError('not_found');
+  });
 }
 
 /** A write without a body could come from any page by a bare form: it must say that it does not. */
@@ -78,28 +86,29 @@ function requireScript(request: FastifyRequest): void {
   if (request.headers.origin !== undefined && request.headers['x-requested-with'] !== 'packageR') throw new PackageRError('csrf_refused');
 }
 
-const mostTickets = 10_000;
-
-function remember(tickets: Map<string, ListTicket>, share: string, ticket: ListTicket): void {
-  tickets.set(share, ticket);
-  if (tickets.size > mostTickets) tickets.delete(tickets.keys().next().value as string);
-}
-
 function isFormOf(request: FastifyRequest): boolean {
   return /^application\/x-www-form-urlencoded\b/i.test(request.headers['content-type'] ?? '');
 }
 
-function describeShare(view: PublicShareView, { settings, exports }: Edge, share: string): PublicShare {
-  const { rights, expiresAt, frozenAt, maxObjects, maxBytes, version, digest, description, entries, bytes, ...rest } = view;
-  const instants = {
-    expiresAt: expiresAt === undefined ? undefined : toInstant(expiresAt),
-    frozenAt: frozenAt === undefined ? undefined : toInstant(frozenAt),
-  };
+async function describeShare(
+  request: FastifyRequest,
+  view: PublicShareView,
+  { settings, exports, link }: Edge & { readonly link: Link },
+): Promise<PublicShare> {
+  const { rights, expiresAt, frozenAt, maxObjects, maxBytes, version, digest, description, entries, bytes, needsTicket: _, ...rest } = view;
+  const mayFetch = rights.includes('exchange');
+  const found = mayFetch ? await link.findLines?.(request, { view }) : undefined;
+  const instants = { expiresAt: toOptional(expiresAt), frozenAt: toOptional(frozenAt), linesExpireAt: toOptional(found?.expiresAt) };
   return {
     ...rest,
     rights: [...rights],
     ...present({ ...instants, maxObjects, maxBytes, version, digest, description, entries, bytes }),
-    base: `${settings.publicUrl}/s/${share}/`,
+    base: `${settings.publicUrl}/s/${shareOf(request)}/`,
     exports: exports.map(({ name }) => name),
+    lines: (found?.lines ?? []).map(({ client, line, needs, note }) => ({ client, line, needs: [...needs], ...present({ note }) })),
   };
+}
+
+function toOptional(at: number | undefined): string | undefined {
+  return at === undefined ? undefined : toInstant(at);
 }

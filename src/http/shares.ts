@@ -83,7 +83,7 @@ function viewShare(share: ShareView, { publicUrl, isDefaultPublicUrl }: SharesOp
   if (!/^[A-Za-z0-9_-]+$/.test(share.id)) throw new PackageRError('internal', 'The id of a share is malformed.');
   return {
     ...rest,
-    url: `${publicUrl}/s/${share.id}/`,
+    url: `${publicUrl}/s/${share.id}`,
     owner: owner.name,
     users: [...users],
     groups: [...groups],

@@ -127,7 +127,7 @@ function registerAnnex(server: Server, { packages, settings }: Edge): void {
   const readList = async (request: FastifyRequest, query: AnnexListQuery): Promise<AnnexRequest> => {
     const { source = '', to = '', strip, onConflict, copyTexts, rename } = query;
     const bytes = streamBody(request.raw, { idle: settings.limits.idleTimeout });
-    const list = await parseAnnexList(bytes, formatOf(request), packages.limits.listItems);
+    const list = await parseAnnexList(bytes, formatOf(request), packages.limits.listItems, settings.limits.lineBytes);
     const facts = present({ strip: strip === undefined ? undefined : parsePath(strip), onConflict, rename });
     return { source: parseName(source, 'source'), select: { list }, to: parsePath(to), ...facts, copyTexts: copyTexts === 'true' };
   };

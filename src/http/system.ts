@@ -1,7 +1,15 @@
 /** The server itself: is it there, is it ready, what does it count, what is it configured as, keep a copy. Strangers learn nothing of it. */
 import { Type } from 'typebox';
 import type { Access } from '#access/access.ts';
-import { BackupDoneSchema, BackupSchema, type ConfigAnswer, ConfigSchema, HealthSchema, ReadySchema } from '#api/system.ts';
+import {
+  BackupDoneSchema,
+  BackupSchema,
+  type ConfigAnswer,
+  ConfigSchema,
+  HealthSchema,
+  ReadySchema,
+  RotateKeysSchema,
+} from '#api/system.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Actor } from '#model/actor.ts';
 import { actorOf, isLocal } from './actor.ts';
@@ -19,6 +27,8 @@ export interface Operations {
   describeConfig(): ConfigAnswer;
   /** An online, verified copy of the state below the data folder, under this name. */
   backup(name: string, signal: AbortSignal): Promise<{ readonly path: string; readonly bytes: number }>;
+  /** A new key for packageR's own temporary URLs; with `now` those that are out end at once. */
+  rotateKeys(actor: Actor, options: { readonly now: boolean }): Promise<void>;
 }
 
 export interface SystemOptions {
@@ -81,6 +91,24 @@ export function registerSystem(server: Server, { access, operations, metrics, se
     async (request, reply) => {
       await requireAdmin(actorOf(request));
       return reply.code(201).send(await operations.backup(request.body.name, request.gone));
+    },
+  );
+  server.post(
+    '/api/v1/keys/rotate',
+    {
+      config: admin,
+      schema: {
+        summary: 'A new key for the temporary URLs of packageR itself',
+        tags,
+        body: RotateKeysSchema,
+        response: { 204: Type.Null() },
+      },
+    },
+    async (request, reply) => {
+      const actor = actorOf(request);
+      await requireAdmin(actor);
+      await operations.rotateKeys(actor, { now: request.body.now === true });
+      return reply.code(204).send(null);
     },
   );
   server.get('/favicon.ico', { config: anyone, schema: { hide: true, response: { 204: Type.Null() } } }, async (_request, reply) =>

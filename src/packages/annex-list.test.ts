@@ -45,12 +45,27 @@ describe('lists of objects', () => {
     ['{"key":{"toString":1}}', 'ndjson', 'request_invalid'],
     ['{"key":"a","checksums":[1]}', 'ndjson', 'request_invalid'],
     [`key\n${'a\n'.repeat(11)}`, 'csv', 'too_many'],
-    ['k'.repeat(20_000), 'csv', 'too_large'],
+    ['k'.repeat(65_537), 'csv', 'too_large'],
   ] as const)('refuse %j as %s', async (text, format, code) => {
     expect(await codeOf(parse(text, format))).toBe(code);
   });
 
   it('refuse what is no UTF-8', async () => {
     expect(await codeOf(parse(Buffer.from([0x6b, 0x65, 0x79, 0x0a, 0xff])))).toBe('request_invalid');
+  });
+
+  it('hold no line above the limit in bytes, in one piece or in many, closed or not', async () => {
+    const key = (bytes: number) => `{"key":"é${'k'.repeat(bytes - 12)}"}`;
+    async function* whole(text: string) {
+      yield Buffer.from(text);
+    }
+    for (const cut of [pieces, whole]) {
+      for (const end of ['', '\n']) {
+        const read = (bytes: number) => codeOf(parseAnnexList(cut(`${key(bytes)}${end}`), 'ndjson', 10, 64));
+        expect([await read(63), await read(64), await read(65)]).toEqual(['nothing', 'nothing', 'too_large']);
+      }
+    }
+    const record = (bytes: number) => codeOf(parseAnnexList(pieces(`key\n"a\n${'k'.repeat(bytes - 4)}"\n`), 'csv', 10, 64));
+    expect([await record(63), await record(64), await record(65)].map((code) => code === 'too_large')).toEqual([false, false, true]);
   });
 });

@@ -8,8 +8,8 @@ import type { AnnexItem } from './annex-request.ts';
 
 export type AnnexListFormat = 'csv' | 'ndjson';
 
-/** Characters of one line. */
-const lineLimit = 16 * 1024;
+/** Bytes. */
+const lineLimit = 64 * 1024;
 
 const fields = ['key', 'to', 'size', 'etag', 'version', 'modifiedAt', 'checksums'] as const;
 type Field = (typeof fields)[number];
@@ -18,13 +18,20 @@ const spellings: Readonly<Record<string, Field>> = { path: 'key', checksum: 'che
 
 /**
  * Reads a list as it arrives. CSV: RFC 4180, the first line names the columns; checksums are separated by spaces.
- * Errors: request_invalid with the number of the line, too_many above `limit`, key_invalid, path_invalid, checksum_invalid.
+ * `lineBytes`: of one line, or of one record that has lines in quotes.
+ * Errors: request_invalid with the number of the line, too_many above `limit`, too_large above `lineBytes`, key_invalid, path_invalid,
+ * checksum_invalid.
  */
-export async function parseAnnexList(text: AsyncIterable<Uint8Array>, format: AnnexListFormat, limit: number): Promise<AnnexItem[]> {
+export async function parseAnnexList(
+  text: AsyncIterable<Uint8Array>,
+  format: AnnexListFormat,
+  limit: number,
+  lineBytes: number = lineLimit,
+): Promise<AnnexItem[]> {
   const items: AnnexItem[] = [];
   let columns: Field[] | undefined;
   let number = 0;
-  for await (const line of format === 'csv' ? recordsOf(text) : linesOf(text)) {
+  for await (const line of format === 'csv' ? recordsOf(text, lineBytes) : linesOf(text, lineBytes)) {
     number += 1;
     if (line.trim() === '') continue;
     if (format === 'csv' && columns === undefined) {
@@ -89,7 +96,7 @@ function zip(columns: readonly Field[], values: readonly string[], number: numbe
   return Object.fromEntries(columns.map((column, index) => [column, values[index] ?? '']));
 }
 
-async function* linesOf(text: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+async function* linesOf(text: AsyncIterable<Uint8Array>, lineBytes: number): AsyncGenerator<string, void> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   let rest = '';
   const decode = (chunk?: Uint8Array): string => {
@@ -102,18 +109,27 @@ async function* linesOf(text: AsyncIterable<Uint8Array>): AsyncGenerator<string,
   for await (const chunk of text) {
     const lines = (rest + decode(chunk)).split('\n');
     rest = lines.pop() ?? '';
-    if (rest.length > lineLimit) throw new PackageRError('too_large', `A line of a list has at most ${lineLimit} characters.`);
-    for (const line of lines) yield line.replace(/\r$/, '');
+    if (rest.length > lineBytes) throw tooLong(lineBytes);
+    for (const line of lines) yield checkLine(line, lineBytes);
   }
-  yield (rest + decode()).replace(/\r$/, '');
+  yield checkLine(rest + decode(), lineBytes);
+}
+
+function checkLine(line: string, lineBytes: number): string {
+  if (Buffer.byteLength(line) > lineBytes) throw tooLong(lineBytes);
+  return line.replace(/\r$/, '');
+}
+
+function tooLong(lineBytes: number): PackageRError {
+  return new PackageRError('too_large', `A line of a list has at most ${lineBytes} bytes.`);
 }
 
 /** Lines, joined while a quote is open. */
-async function* recordsOf(text: AsyncIterable<Uint8Array>): AsyncGenerator<string, void> {
+async function* recordsOf(text: AsyncIterable<Uint8Array>, lineBytes: number): AsyncGenerator<string, void> {
   let record: string | undefined;
-  for await (const line of linesOf(text)) {
+  for await (const line of linesOf(text, lineBytes)) {
     record = record === undefined ? line : `${record}\n${line}`;
-    if (record.length > lineLimit) throw new PackageRError('too_large', `A line of a list has at most ${lineLimit} characters.`);
+    checkLine(record, lineBytes);
     if ((record.split('"').length - 1) % 2 === 1) continue;
     yield record;
     record = undefined;

@@ -14,7 +14,7 @@ import type { Action, UserActor, VisitorActor } from '#model/actor.ts';
 import type { Clock, MakeId } from '#model/clock.ts';
 import { joinPath, nameOf, type Path, root } from '#model/path.ts';
 import { PackageHandle } from '#packages/package-handle.ts';
-import type { PublicShareView, Unlocked, Visitor } from '#shares/share.ts';
+import type { ListTicket, PublicShareView, Unlocked, Visitor } from '#shares/share.ts';
 import type { ShareCounters } from '#shares/share-counters.ts';
 import { ShareHandle } from '#shares/share-handle.ts';
 import { clientOfAddress, clientOfTicket, clientOfUser, hashTicket, makeTicket, parseShareLink } from '#shares/share-link.ts';
@@ -39,7 +39,8 @@ export interface ShareDoorOptions {
 
 /** Milliseconds. */
 const pageTicketLife = 3_600_000;
-const listTicketLife = 7 * 86_400_000;
+const day = 86_400_000;
+const listTicketLife = 7 * day;
 const passwordKept = 5 * 60_000;
 const keptPasswords = 1000;
 
@@ -158,6 +159,25 @@ export class ShareDoor {
     return this.#makeTickets(row, clientOfAddress(this.#hashKey, row.number, address));
   }
 
+  /**
+   * The ticket for lists of whoever came in by password: the one they came with, else the one that belongs to their page ticket, else
+   * one for this client and day.
+   */
+  async listTicket(visitor: Visitor): Promise<ListTicket | undefined> {
+    const { row, client } = await this.#enter(visitor);
+    if (row.audience !== 'password') return undefined;
+    const given = parseShareLink(visitor.share)?.ticket;
+    const known = given === undefined ? undefined : await this.#rows.findTicket(row, hashTicket(given));
+    if (given !== undefined && known?.kind === 'list') return { ticket: given, expiresAt: known.expires_at };
+    const owner =
+      given !== undefined && known !== undefined ? clientOfTicket(given) : clientOfAddress(this.#hashKey, row.number, visitor.address);
+    const seed = given !== undefined && known !== undefined ? given : `${client} ${Math.floor(this.#clock() / day)}`;
+    const ticket = this.#listTicketOf(row, owner, seed);
+    const kept = await this.#rows.findTicket(row, hashTicket(ticket));
+    if (kept !== undefined) return { ticket, expiresAt: kept.expires_at };
+    return { ticket, ...(await this.#keepTicket(row, 'list', ticket)) };
+  }
+
   async accept(visitor: Visitor): Promise<PublicShareView> {
     const { view, share, actor, subject } = await this.open(visitor, 'stat', root);
     if (!view.needsAcceptance) return view;
@@ -247,28 +267,39 @@ export class ShareDoor {
   }
 
   async #makeTickets(row: StoredShare, client: string): Promise<Unlocked> {
+    const page = makeTicket(client, this.#makeId);
+    const list = this.#listTicketOf(row, client, page);
+    const [{ expiresAt }, { expiresAt: listExpiresAt }] = await Promise.all([
+      this.#keepTicket(row, 'page', page),
+      this.#keepTicket(row, 'list', list),
+    ]);
+    return { ticket: page, expiresAt, listTicket: list, listExpiresAt };
+  }
+
+  /** Found again from what it was made of, so that asking twice makes one row. Without the key nobody gets from the one to the other. */
+  #listTicketOf({ number, generation }: StoredShare, client: string, seed: string): string {
+    const mac = createHmac('sha256', this.#hashKey).update(`list ticket ${number} ${generation} ${seed}`).digest('base64url');
+    return makeTicket(client, () => mac.slice(0, 22));
+  }
+
+  /** Keeps a ticket with its end; one that is there stays as it is. Those that ended go. */
+  async #keepTicket(row: StoredShare, kind: 'page' | 'list', text: string): Promise<{ readonly expiresAt: number }> {
     const now = this.#clock();
     const end = row.expires_at ?? Number.MAX_SAFE_INTEGER;
-    const made = (['page', 'list'] as const).map((kind) => ({
-      kind,
-      text: makeTicket(client, this.#makeId),
-      expiresAt: Math.min(now + (kind === 'page' ? pageTicketLife : listTicketLife), end),
-    }));
+    const expiresAt = Math.min(now + (kind === 'page' ? pageTicketLife : listTicketLife), end);
+    const id = hashTicket(text);
     const { db } = this.#state;
-    const values = made.map(({ kind, text, expiresAt }) => ({
-      id: hashTicket(text),
-      share: row.number,
-      generation: row.generation,
-      kind,
-      created_at: now,
-      expires_at: expiresAt,
-    }));
+    const values = { id, share: row.number, generation: row.generation, kind, created_at: now, expires_at: expiresAt };
     await this.#state.write(
       { query: db.deleteFrom('ticket').where('share', '=', row.number).where('expires_at', '<=', now) },
-      { query: db.insertInto('ticket').values(values) },
+      {
+        query: db
+          .insertInto('ticket')
+          .values(values)
+          .onConflict((conflict) => conflict.doNothing()),
+      },
     );
-    const [page, list] = made as [(typeof made)[number], (typeof made)[number]];
-    return { ticket: page.text, expiresAt: page.expiresAt, listTicket: list.text, listExpiresAt: list.expiresAt };
+    return { expiresAt };
   }
 
   async #hasAccepted(row: StoredShare, client: string): Promise<boolean> {
@@ -322,6 +353,8 @@ function publicView(row: StoredShare, inner: Handle, about: HandleAbout, needsAc
     note: row.note,
     terms: row.terms,
     needsAcceptance,
+    needsSignIn: row.audience === 'users' || row.audience === 'named',
+    needsTicket: row.audience === 'password',
     kind: row.target,
     rights: rightsOf(row),
     onDrift: row.on_drift,

@@ -63,6 +63,10 @@ export interface PublicShareView {
   readonly terms: string;
   /** True until this client has accepted the terms as they stand. */
   readonly needsAcceptance: boolean;
+  /** For people with an account: no other program comes in by the link alone. */
+  readonly needsSignIn: boolean;
+  /** Behind a password: what other programs are given holds a ticket. */
+  readonly needsTicket: boolean;
   readonly kind: 'version' | 'latest' | 'live';
   readonly rights: readonly ShareRight[];
   readonly onDrift: DriftPolicy;
@@ -130,6 +134,12 @@ export interface Unlocked {
   /** For lists and pasted lines: until the share ends, at most seven days. */
   readonly listTicket: string;
   readonly listExpiresAt: number;
+}
+
+/** For lists and pasted lines. */
+export interface ListTicket {
+  readonly ticket: string;
+  readonly expiresAt: number;
 }
 
 export interface ShareLimits {

@@ -438,6 +438,48 @@ describe('shares', () => {
     });
   });
 
+  describe('the ticket for lists', () => {
+    const password = 'correct horse';
+    const rows = () => h.state.db.selectFrom('ticket').selectAll().where('kind', '=', 'list').execute();
+
+    it('is the one that came with the page ticket, however often it is asked for, and works', async () => {
+      const { id } = await h.make({ password });
+      const { ticket, listTicket, listExpiresAt } = await h.shares.unlock(id, password, { address: '192.0.2.1' });
+      const ask = (share: string) => h.shares.listTicket(visit(share, { address: '192.0.2.9' }));
+      const expected = { ticket: listTicket, expiresAt: listExpiresAt };
+      h.clock.advance(60_000);
+      expect(await Promise.all([ask(`${id}~${ticket}`), ask(`${id}~${ticket}`), ask(`${id}~${listTicket}`)])).toEqual(
+        Array(3).fill(expected),
+      );
+      expect(await rows()).toHaveLength(1);
+      await h.shares.open(visit(`${id}~${listTicket}`), 'download', root);
+      await fails(ask(`${id}~${ticket.slice(0, -1)}`), 'share_locked');
+      await fails(ask(id), 'share_locked');
+      h.clock.advance(7 * day);
+      await fails(ask(`${id}~${listTicket}`), 'share_locked');
+    });
+
+    it('is one a day for a client that sends the password, ends with the share, and leaves no row behind', async () => {
+      const { id, number } = await h.make({ password });
+      const ask = () => h.shares.listTicket(visit(id, { password, address: '192.0.2.1' }));
+      const [first, second] = [await ask(), await ask()];
+      expect(second).toEqual(first);
+      for (let days = 0; days < 12; days++) {
+        h.clock.advance(day);
+        await ask();
+      }
+      expect((await rows()).length).toBeLessThanOrEqual(8);
+      const last = await ask();
+      await h.shares.update(h.user('alice'), number, { password: 'another horse' });
+      await fails(h.shares.open(visit(`${id}~${last?.ticket}`), 'list', root), 'share_locked');
+      expect(await rows()).toEqual([]);
+    });
+
+    it('is not for shares without a password', async () => {
+      expect(await h.shares.listTicket(visit((await h.make()).id))).toBeUndefined();
+    });
+  });
+
   describe('limits', () => {
     const leafOf = (path: string, size = 1): Leaf => ({ kind: 'text', path: parsePath(path), size, sha256: '0'.repeat(64) });
     const opened = async (share: Partial<NewShare>, visitor: Partial<Visitor> = {}) =>
@@ -487,6 +529,17 @@ describe('shares', () => {
       await fails(use(visit(`${locked.id}~${second.ticket}`), 'b'), 'share_limit_reached');
       const kept = await h.state.db.selectFrom('share_use').selectAll().execute();
       expect(JSON.stringify(kept)).not.toMatch(/192\.0\.2|2001:db8/);
+    });
+
+    it('counts texts that are read by way of the tree, gives the last one to exactly one, and counts each once', async () => {
+      const { id } = await h.make({ target: 'alice/p@3', path: undefined, maxObjects: 1 });
+      const handles = await Promise.all(Array.from({ length: 10 }, () => h.shares.open(visit(id), 'download', root)));
+      const read = (index: number, path: string) => readAll((handles[index] as (typeof handles)[0]).tree.read(parsePath(path)), 100);
+      const works = handles.flatMap((_, index) => [read(index, 'README.md'), read(index, 'data/x.bin')]);
+      const ends = await Promise.allSettled(works);
+      const given = (offset: number) => ends.filter((one, index) => index % 2 === offset && one.status === 'fulfilled').length;
+      expect([given(0), given(1)].sort((a, b) => a - b)).toEqual([0, 10]);
+      for (const one of ends) if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'share_limit_reached' });
     });
 
     it('counts bytes that are read by way of the tree', async () => {

@@ -12,6 +12,7 @@ import type { Leaf } from '#model/entry.ts';
 import type { Path } from '#model/path.ts';
 import type { Packages } from '#packages/packages.ts';
 import {
+  type ListTicket,
   type NewShare,
   type PublicShareView,
   type ShareChange,
@@ -187,6 +188,14 @@ export class Shares {
    */
   unlock(id: string, password: string, peer: { readonly address: string }): Promise<Unlocked> {
     return this.#door.unlock(id, password, peer);
+  }
+
+  /**
+   * The ticket that lists and pasted lines carry, for whoever may open a share with a password; undefined for the others. Asked again,
+   * it is the same one with the same end, also after a restart. Errors: those of open.
+   */
+  listTicket(visitor: Visitor): Promise<ListTicket | undefined> {
+    return this.#door.listTicket(visitor);
   }
 
   /** Notes that this client accepted the terms as they stand now. Errors: those of open. */

@@ -1,6 +1,6 @@
 /**
  * A folder as a plain HTML page, for people without JavaScript and for crawlers (`wget -r`, rclone): relative links to direct
- * children only, folders with a slash at the end. Names are text; the page holds no style and no script.
+ * children only, folders with a slash at the end. Names are text; the page holds no script, and no style with an address.
  */
 import type { Entry, Unnamable } from '#model/entry.ts';
 import { encodePath, nameOf, type Path, parseSegment } from '#model/path.ts';
@@ -20,16 +20,19 @@ export interface IndexPageRequest {
   readonly cursor?: string | undefined;
   /** What leads from the page to the children; '' (where left out) for a page that lies at `…/o/<folder>/`. */
   readonly prefix?: string | undefined;
+  /** Our own style sheet, put into the page as it stands: it must have no address that a crawler would follow. */
+  readonly style?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** The page in pieces; nothing is yielded before the folder was found. Errors: not_found, cursor_invalid. */
 export async function* writeIndexPage(request: IndexPageRequest): AsyncGenerator<string, void, undefined> {
-  const { tree, folder, title, limit, prefix = '', signal } = request;
+  const { tree, folder, title, limit, prefix = '', style, signal } = request;
   let page = await tree.list(folder, { cursor: request.cursor, limit: limit ?? 1000, signal });
   const heading = escapeHtml(folder === '' ? title : `${title}: ${folder}`);
   yield `<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n`;
-  yield `<meta name="viewport" content="width=device-width">\n<meta name="robots" content="noindex">\n<title>${heading}</title>\n</head>\n`;
+  yield `<meta name="viewport" content="width=device-width">\n<meta name="robots" content="noindex">\n<title>${heading}</title>\n`;
+  yield style === undefined ? '</head>\n' : `<style>${style}</style>\n</head>\n`;
   yield `<body>\n<main>\n<h1>${heading}</h1>\n<table>\n`;
   yield '<thead><tr><th scope="col">Name</th><th scope="col">Size</th><th scope="col">Modified</th></tr></thead>\n<tbody>\n';
   for (;;) {

@@ -16,6 +16,7 @@ export interface IsolatedOptions {
   readonly packages?: object;
   readonly shares?: object;
   readonly exchange?: object;
+  readonly exports?: ServerDeps['exports'];
   readonly limits?: Partial<HttpLimits>;
   /** False: routes may still be added. */
   readonly ready?: boolean;
@@ -32,6 +33,7 @@ export async function isolatedServer({
   packages = {},
   shares = {},
   exchange = {},
+  exports = [manifestExport, urlsExport, zipExport],
   limits = {},
   ready = true,
 }: IsolatedOptions): Promise<TestServer> {
@@ -47,11 +49,12 @@ export async function isolatedServer({
   const server = createServer({
     ...parts,
     shares: visits,
-    exports: [manifestExport, urlsExport, zipExport],
+    exports,
     operations: {
       isReady: async () => true,
       describeConfig: () => ({ settings: [], warnings: [] }),
       backup: () => Promise.reject(new PackageRError('unsupported')),
+      rotateKeys: () => Promise.reject(new PackageRError('unsupported')),
     },
     settings: {
       publicUrl: 'https://data.example',
