@@ -127,4 +127,22 @@ describe('package-r', () => {
     for (const name of ['state.sqlite', 'key']) expect((await stat(join(folder, 'state', name))).mode & 0o777, name).toBe(0o600);
     expect(await readFile(join(folder, 'state', 'state.sqlite'), 'latin1')).not.toContain('a new and long password');
   });
+
+  it('holds to what is stored in the state, below file and environment, and passes over what is broken there', async () => {
+    const { DatabaseSync } = await import('node:sqlite');
+    const database = new DatabaseSync(join(folder, 'state', 'state.sqlite'));
+    const put = database.prepare('insert or replace into setting (key, value) values (?, ?)');
+    put.run('share.maxDays', '7');
+    put.run('share.defaultDays', '5');
+    put.run('limits.rates.loginAccount', '{broken');
+    database.close();
+    await run(['packages', 'create', 'admin/p']);
+    await run(['packages', 'put', 'admin/p', 'a.txt', '-'], { input: 'a' });
+    await run(['packages', 'freeze', 'admin/p']);
+    const tooLong = await run(['shares', 'add', 'admin/p@1', '--expires', '8d']);
+    expect([tooLong.code, tooLong.stderr]).toEqual([2, expect.stringContaining('at most 7 days')]);
+    expect(tooLong.stderr).toContain('limits.rates.loginAccount');
+    const env = { PACKAGE_R_SHARE_MAX_DAYS: '9', PACKAGE_R_SHARE_DEFAULT_DAYS: '9' };
+    expect((await run(['shares', 'add', 'admin/p@1', '--expires', '8d'], { env })).code).toBe(0);
+  });
 });

@@ -70,7 +70,7 @@ export class Access implements Gate {
     this.#clock = clock;
     this.#known = forget(state.generation);
     this.#credentials = new Credentials({ state, clock, settings });
-    this.attempts = new Attempts({ state, clock });
+    this.attempts = new Attempts({ state, clock, rules: settings.attempts });
     this.#login = new Login({ ...parts, attempts: this.attempts });
     this.users = new Users({ ...parts, attempts: this.attempts });
     this.groups = new Groups(parts);

@@ -23,13 +23,15 @@ export interface AttemptRule {
 
 const minute = 60_000;
 
-export const attemptRules = {
+export type AttemptRules = Readonly<Record<'account' | 'peer' | 'share' | 'sharePeer' | 'unknownShare', AttemptRule>>;
+
+export const attemptRules: AttemptRules = {
   account: { limit: 5, window: 15 * minute, delay: minute / 2 },
   peer: { limit: 30, window: 15 * minute },
   share: { limit: 100, window: 60 * minute, delay: minute / 2 },
   sharePeer: { limit: 10, window: 15 * minute },
   unknownShare: { limit: 20, window: 10 * minute },
-} as const satisfies Record<string, AttemptRule>;
+};
 
 /** Rows that have been quiet for a day are dropped, looked for once an hour. */
 const keepFor = 24 * 60 * minute;
@@ -38,11 +40,14 @@ const pruneEvery = 60 * minute;
 export class Attempts {
   readonly #state: State;
   readonly #clock: Clock;
+  /** What counts here; a deployment may lower the limits. */
+  readonly rules: AttemptRules;
   #prunedAt: number;
 
-  constructor({ state, clock }: { readonly state: State; readonly clock: Clock }) {
+  constructor({ state, clock, rules = attemptRules }: { readonly state: State; readonly clock: Clock; readonly rules?: AttemptRules }) {
     this.#state = state;
     this.#clock = clock;
+    this.rules = rules;
     this.#prunedAt = clock();
   }
 

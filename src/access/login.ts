@@ -1,5 +1,5 @@
 /** Signing in with name and password: every failure looks, costs and counts the same. */
-import { type Attempts, attemptRules, peerOf } from '#access/attempts.ts';
+import { type Attempts, peerOf } from '#access/attempts.ts';
 import { hashToken, makeToken } from '#access/credentials.ts';
 import { passwordLimits, verifyPassword } from '#access/password.ts';
 import type { Recorder } from '#access/recorder.ts';
@@ -49,11 +49,11 @@ export class Login {
       throw new PackageRError('too_large', `A password has at most ${passwordLimits.max} bytes.`);
     const account = accountKey(name);
     const peer = `peer:${peerOf(address)}`;
-    await attempts.reserve([account, attemptRules.account], [peer, attemptRules.peer]);
+    await attempts.reserve([account, attempts.rules.account], [peer, attempts.rules.peer]);
     const row = await state.db.selectFrom('user').selectAll().where('name', '=', name).executeTakeFirst();
     const isRight = await verifyPassword(text, row?.password ?? null).catch(async (error: unknown) => {
       // It was not judged, so it is not a failure of the account either.
-      await attempts.release(account, attemptRules.account);
+      await attempts.release(account, attempts.rules.account);
       throw error;
     });
     if (row === undefined || !isRight || row.disabled !== 0) {
@@ -62,7 +62,7 @@ export class Login {
       throw new PackageRError('login_failed');
     }
     await attempts.succeed([account]);
-    await attempts.release(peer, attemptRules.peer);
+    await attempts.release(peer, attempts.rules.peer);
     return this.#start(row, address, agent);
   }
 

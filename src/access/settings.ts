@@ -1,3 +1,5 @@
+import { type AttemptRules, attemptRules } from '#access/attempts.ts';
+
 /** How long sign-ins and API tokens live, in milliseconds. */
 export interface AccessSettings {
   readonly sessionIdle: number;
@@ -8,6 +10,8 @@ export interface AccessSettings {
   readonly tokenMaxLife: number;
   /** Bytes. */
   readonly passwordMin: number;
+  /** Failures that are free: those of AttemptRules by default. */
+  readonly attempts: AttemptRules;
 }
 
 const minute = 60_000;
@@ -22,4 +26,5 @@ export const defaultAccessSettings: AccessSettings = {
   tokenLife: 90 * day,
   tokenMaxLife: 365 * day,
   passwordMin: 12,
+  attempts: attemptRules,
 };

@@ -2,7 +2,7 @@
  * Users, each with a namespace of their name. Administrators make, change and delete them; a user changes their own password, with
  * the present one. Ids are random and never used again, so nothing of a deleted user passes to a namesake.
  */
-import { type Attempts, attemptRules } from '#access/attempts.ts';
+import type { Attempts } from '#access/attempts.ts';
 import { accountKey } from '#access/login.ts';
 import { checkPasswordPolicy, hashPassword, verifyPassword } from '#access/password.ts';
 import type { Gate } from '#access/place.ts';
@@ -141,7 +141,7 @@ export class Users {
     checkPasswordPolicy(next.reveal(), { min: this.#options.settings.passwordMin });
     const row = await this.#get(user.name);
     if (row.id !== user.id || row.disabled !== 0) throw new PackageRError('unauthenticated');
-    await attempts.reserve([accountKey(row.name), attemptRules.account]);
+    await attempts.reserve([accountKey(row.name), attempts.rules.account]);
     if (!(await verifyPassword(current, row.password))) {
       this.#options.events.record({ actor, action: 'user.change_password', subject: `user:${row.id}`, outcome: 'login_failed' });
       throw new PackageRError('login_failed', 'The present password is wrong.');

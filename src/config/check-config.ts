@@ -15,7 +15,6 @@ export function checkConfig(config: Config, isDefaultPublicUrl: boolean): string
   checkOrder('tokens.defaultDays', config.tokens.defaultDays, 'tokens.maxDays', config.tokens.maxDays);
   checkOrder('sessions.idle', config.sessions.idle, 'sessions.life', config.sessions.life);
   checkOrder('sessions.adminIdle', config.sessions.adminIdle, 'sessions.adminLife', config.sessions.adminLife);
-  checkOrder('limits.listing.defaultPage', config.limits.listing.defaultPage, 'limits.listing.maxPage', config.limits.listing.maxPage);
   checkExtensions(config.inline.extensions);
   checkHost('host', config.host);
   checkHost('content.host', config.content.host);

@@ -35,6 +35,8 @@ export interface LoadedConfig {
   readonly warnings: readonly string[];
   /** publicUrl was not set: links made with it work on this machine only, and a share should say so. */
   readonly isDefaultPublicUrl: boolean;
+  /** The same with the settings of a state, which only that state can tell. Errors: as loadConfig. */
+  withStored(stored: Readonly<Record<string, unknown>>): LoadedConfig;
 }
 
 export interface ConfigRow {
@@ -69,7 +71,14 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   fillIn(values, options);
   const config = nest(values) as unknown as Config;
   warnings.push(...checkConfig(config, isDefaultPublicUrl));
-  return Object.freeze({ config, file: file?.path, origin, warnings: Object.freeze(warnings), isDefaultPublicUrl });
+  return Object.freeze({
+    config,
+    file: file?.path,
+    origin,
+    warnings: Object.freeze(warnings),
+    isDefaultPublicUrl,
+    withStored: (stored: Readonly<Record<string, unknown>>) => loadConfig({ ...options, stored }),
+  });
 }
 
 /** What is set and why, a row for each setting in the order of the list. Secrets are told as set. */

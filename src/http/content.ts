@@ -2,10 +2,11 @@
  * The content responder: bytes that are not ours to interpret. GET and HEAD with one range, validators and exact lengths. Whatever a user
  * put in is sent as a download of no type, so that it never runs with the rights of our origin.
  */
+
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { PackageRError } from '#errors/error.ts';
-import { writeDisposition } from './headers.ts';
+import { attachment } from '#exchange/disposition.ts';
 
 export interface Content {
   /** Bytes, where known; without it no range is served. */
@@ -26,7 +27,7 @@ export function sendContent(request: FastifyRequest, reply: FastifyReply, conten
   if (quoted !== undefined) reply.header('etag', quoted);
   if (quoted !== undefined && isNamed(request.headers['if-none-match'], quoted)) return reply.code(304).send();
   if (fileName !== undefined || content.contentType === undefined) {
-    reply.header('content-disposition', writeDisposition(fileName ?? 'download'));
+    reply.header('content-disposition', attachment(fileName ?? 'download'));
   }
   reply.header('content-type', content.contentType ?? 'application/octet-stream');
   if (size === undefined) return send(request, reply, () => content.read());

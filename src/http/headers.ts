@@ -37,14 +37,6 @@ export function allowCrossOrigin(reply: FastifyReply): void {
   });
 }
 
-/** `attachment` with an ASCII fall-back and the full name (RFC 6266, RFC 8187). */
-export function writeDisposition(name: string): string {
-  const wellFormed = name.toWellFormed();
-  const ascii = wellFormed.replace(/[^\x20-\x7e]|["\\%;]/gu, '_').slice(0, 200) || 'download';
-  const encoded = encodeURIComponent(wellFormed).replace(/['()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`);
-  return ascii === wellFormed ? `attachment; filename="${ascii}"` : `attachment; filename="${ascii}"; filename*=UTF-8''${encoded}`;
-}
-
 /** A value that a store or a user chose, as header: undefined where it cannot be one. */
 export function toHeaderValue(text: string | undefined): string | undefined {
   return text !== undefined && /^[\x21-\x7e]([\x20-\x7e]{0,1000}[\x21-\x7e])?$/.test(text) ? text : undefined;

@@ -30,6 +30,9 @@ export interface HttpLimits {
   readonly eventStreamTimeout: number;
   readonly archivesPerShare: number;
   readonly searchesPerActor: number;
+  readonly searchHits: number;
+  /** Milliseconds. */
+  readonly searchTimeout: number;
   /** Milliseconds that an archive may take. */
   readonly archiveTimeout: number;
   readonly rates: HttpRates;
@@ -72,6 +75,8 @@ export const defaultHttpLimits: HttpLimits = {
   eventStreamTimeout: 3_600_000,
   archivesPerShare: 2,
   searchesPerActor: 2,
+  searchHits: 1000,
+  searchTimeout: 10_000,
   archiveTimeout: 3_600_000,
   rates: {
     user: { perMinute: 600, burst: 200 },

@@ -2,8 +2,10 @@
  * `o/<path>`: the stable URL of an entry. A file answers with a redirect to a temporary URL, or as JSON, or as pointer file; a text with
  * its bytes; a folder with a plain index that crawlers follow.
  */
+
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { isError, PackageRError } from '#errors/error.ts';
+import { attachment } from '#exchange/disposition.ts';
 import type { Exchange } from '#exchange/exchange.ts';
 import type { ExchangeResult, Linked } from '#exchange/result.ts';
 import { writeIndexPage } from '#exports/html/index-page.ts';
@@ -13,7 +15,7 @@ import { withoutTicket, writePointerFile } from '#model/pointer-file.ts';
 import { getEntry } from '#model/tree.ts';
 import type { Sources } from '#sources/sources.ts';
 import { send, sendContent } from './content.ts';
-import { allowCrossOrigin, indexPolicy, toHeaderValue, writeDisposition } from './headers.ts';
+import { allowCrossOrigin, indexPolicy, toHeaderValue } from './headers.ts';
 import { type Link, linkTo, type OpenedLink } from './link.ts';
 import { indexStyle } from './page-style.ts';
 import { parseRawPath, queryOf } from './raw-path.ts';
@@ -185,6 +187,6 @@ async function sendPointer(request: FastifyRequest, reply: FastifyReply, options
     checksums: entry.checksums,
     location: source === undefined ? undefined : { source, key: entry.key },
   });
-  reply.headers({ 'content-type': 'text/plain; charset=utf-8', 'content-disposition': writeDisposition(`${nameOf(path)}.pointer`) });
+  reply.headers({ 'content-type': 'text/plain; charset=utf-8', 'content-disposition': attachment(`${nameOf(path)}.pointer`) });
   return reply.header('content-length', Buffer.byteLength(text)).send(request.method === 'HEAD' ? '' : text);
 }

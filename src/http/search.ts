@@ -35,16 +35,21 @@ export async function sendSearch(request: FastifyRequest, reply: FastifyReply, a
   const who = handle.actor.kind === 'user' ? handle.actor.id : request.peer.key;
   const free = slots.take(`search ${who}`, settings.limits.searchesPerActor, 'rate_limited', 'Too many searches of yours are under way.');
   reply.raw.once('close', free);
-  return sendLines(reply, search(asked, request.gone));
+  return sendLines(reply, search(asked, settings.limits, request.gone));
 }
 
-async function* search({ handle, path, query, sources, clock }: SearchRequest, signal: AbortSignal): AsyncGenerator<object> {
+async function* search(
+  { handle, path, query, sources, clock }: SearchRequest,
+  limits: HttpLimits,
+  signal: AbortSignal,
+): AsyncGenerator<object> {
   let end: SearchEnd = 'complete';
   const hits = searchTree(handle.tree, path, {
     text: query.text,
     clock,
     signal,
-    limit: parseLimit(query.limit),
+    limit: Math.min(parseLimit(query.limit) ?? limits.searchHits, limits.searchHits),
+    deadline: clock() + limits.searchTimeout,
     onEnd: (how) => {
       end = how;
     },

@@ -4,7 +4,7 @@
  */
 import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Access } from '#access/access.ts';
-import { attemptRules, peerOf } from '#access/attempts.ts';
+import { peerOf } from '#access/attempts.ts';
 import type { Handle, HandleAbout } from '#access/handle.ts';
 import { verifyPassword } from '#access/password.ts';
 import type { Place } from '#access/place.ts';
@@ -260,10 +260,10 @@ export class ShareDoor {
   async #guess(row: StoredShare, password: string, address: string): Promise<void> {
     const { attempts } = this.#access;
     const keys = { peer: `share:${row.number}:${peerOf(address)}`, share: `share:${row.number}` };
-    await attempts.reserve([keys.peer, attemptRules.sharePeer], [keys.share, attemptRules.share]);
+    await attempts.reserve([keys.peer, this.#access.attempts.rules.sharePeer], [keys.share, this.#access.attempts.rules.share]);
     if (!(await verifyPassword(password, row.password))) throw new PackageRError('share_password_wrong');
     await attempts.succeed([keys.peer]);
-    await attempts.release(keys.share, attemptRules.share);
+    await attempts.release(keys.share, this.#access.attempts.rules.share);
   }
 
   async #makeTickets(row: StoredShare, client: string): Promise<Unlocked> {
@@ -315,7 +315,7 @@ export class ShareDoor {
 
   /** The one answer. It counts: after 20 in ten minutes a peer is told to wait. Errors: share_not_found, rate_limited. */
   async #refuse(address: string): Promise<never> {
-    await this.#access.attempts.reserve([`share-unknown:${peerOf(address)}`, attemptRules.unknownShare]);
+    await this.#access.attempts.reserve([`share-unknown:${peerOf(address)}`, this.#access.attempts.rules.unknownShare]);
     throw shareNotFound();
   }
 }

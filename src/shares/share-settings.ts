@@ -85,6 +85,8 @@ function parseExpiry(asked: ShareSettings, before: SettingColumns | undefined, n
   const expiresAt = instant('expiresAt', asked.expiresAt, null);
   if (expiresAt === null && !limits.allowEndless) throw invalid('a share must expire; an administrator can allow endless ones');
   if (expiresAt !== null && expiresAt <= now) throw invalid('“expiresAt” is over already');
+  if (expiresAt !== null && expiresAt > now + limits.maxLife * 1000)
+    throw invalid(`a share lives at most ${Math.floor(limits.maxLife / 86_400)} days`);
   return expiresAt;
 }
 

@@ -148,6 +148,8 @@ export interface ShareLimits {
   readonly createdPerHour: number;
   /** Seconds. */
   readonly defaultLife: number;
+  /** Seconds; an end that is further away is refused. */
+  readonly maxLife: number;
   /** Whether a share may never expire. */
   readonly allowEndless: boolean;
   readonly passwordMinBytes: number;
@@ -157,6 +159,7 @@ export const shareLimits: ShareLimits = {
   perOwner: 1000,
   createdPerHour: 60,
   defaultLife: 30 * 86_400,
+  maxLife: 365 * 86_400,
   allowEndless: false,
   passwordMinBytes: 8,
 };

@@ -39,14 +39,16 @@ export function questionsOf({ terminal }: CliContext, options: QuestionOptions):
 }
 
 /**
- * The token of `login` for exactly this server; else the one of the environment, where that names this server (PACKAGE_R_URL, --server) or
- * no server at all and the person wrote the link. What a file names is never sent a token that was not made for it.
+ * The token of `login` for exactly this server; else the one of the environment, where that names this server (PACKAGE_R_URL, --server). With
+ * no server named, a `/p/` link that the person wrote gets it too, since it needs one; the link of a share, which may be anybody's, does not.
+ * What a file names is never sent a token that was not made for it.
  */
 export function tokenFor(context: CliContext, server: string | undefined, isTyped: boolean): (base: URL) => Secret | undefined {
   return (base) => {
     const named = server ?? context.env['PACKAGE_R_URL'];
     const given = context.env['PACKAGE_R_TOKEN'];
-    const isNamed = named === undefined ? isTyped : URL.canParse(named) && new URL(named).origin === base.origin;
+    const isOwn = isTyped && /\/p\/[^/]+\/[^/]+\/$/.test(base.pathname);
+    const isNamed = named === undefined ? isOwn : URL.canParse(named) && new URL(named).origin === base.origin;
     if (given !== undefined && given !== '' && isNamed) return Secret.parse(given);
     const login = Object.entries(readLogins(context.env)).find(([known]) => base.href.startsWith(known));
     return login === undefined ? undefined : Secret.parse(login[1].token);

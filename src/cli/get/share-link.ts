@@ -19,7 +19,7 @@ export interface LinkQuestions {
 }
 
 export interface LinkOptions {
-  /** The token for this address, asked for `/p/` links only. */
+  /** The token for this address, where there is one for it. */
   tokenFor(base: URL): Secret | undefined;
   /** Tries in a row that bring nothing before the link is given up. */
   readonly tries: number;
@@ -49,7 +49,7 @@ export class ShareLink {
     }
     const [, prefix, place = '', tail = ''] = match;
     const base = new URL(`${prefix}/${place}/`, url.origin);
-    const token = place.startsWith('p/') ? options.tokenFor(base) : undefined;
+    const token = options.tokenFor(base);
     return { link: new ShareLink(base, token, options), path: tail.startsWith('/o/') ? decodePath(tail.slice('/o/'.length)) : root };
   }
 
