@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openHostileLink } from '#testing/hostile-link.ts';
 import { type BadNetwork, openBadNetwork } from './support/bad-network.ts';
 import { hashesOf, hashFiles, writeFiles } from './support/files.ts';
-import { cliCommand, freePort, type Packager, type Ran, runCli, startPackager } from './support/packager.ts';
+import { freePort, type Packager, program, type Ran, runCli, startPackager } from './support/packager.ts';
 
 const MiB = 1024 * 1024;
 
@@ -99,7 +99,7 @@ describe('over a bad network', () => {
   it('goes on after kill -9 with what is there', async () => {
     content.weather = { speed: 24 * MiB };
     const out = folder('killed');
-    const child = spawn(process.execPath, [...cliCommand, 'get', link, 'big.bin', '-o', out], { stdio: 'ignore' });
+    const child = spawn(program, ['get', link, 'big.bin', '-o', out], { stdio: 'ignore' });
     const partOf = async (): Promise<number> => {
       const names = (await readdir(out).catch(() => [])).filter((name) => name.endsWith('.part'));
       return names[0] === undefined ? 0 : (await stat(join(out, names[0])).catch(() => ({ size: 0 }))).size;
@@ -162,7 +162,7 @@ describe('over a bad network', () => {
   });
 
   it('exchanges lines while they come, and says by its exit code that one failed', async () => {
-    const child = spawn(process.execPath, [...cliCommand, 'exchange', link, '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
+    const child = spawn(program, ['exchange', link, '-'], { stdio: ['pipe', 'pipe', 'pipe'] });
     const answers: { path?: string; url?: string; error?: { code: string } }[] = [];
     let rest = '';
     const nextAnswer = async (count: number): Promise<void> => {

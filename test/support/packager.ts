@@ -7,10 +7,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
-const entry = join(project, 'src', 'main.ts');
-
-/** What node is given to be the command line, for tests that hold its process. */
-export const cliCommand: readonly string[] = ['-C', 'package-r-source', entry];
+/** The command line as people run it; it becomes the process of its Node. */
+export const program: string = join(project, 'bin', 'package-r');
 
 export interface Ran {
   readonly code: number;
@@ -67,8 +65,8 @@ function passwordIn(log: string): string | undefined {
 export function runCli(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   return new Promise((resolve) => {
     const child = execFile(
-      process.execPath,
-      [entry, ...args],
+      program,
+      [...args],
       { env: environment(options.env), cwd: options.cwd, maxBuffer: 256 * 1024 * 1024, timeout: 120_000 },
       (error, stdout, stderr) => resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 1, stdout, stderr }),
     );
@@ -87,7 +85,7 @@ export async function startPackager(settings: Readonly<Record<string, string>> =
   const adminPassword = passwordIn(log) ?? '';
 
   async function start(): Promise<ChildProcess> {
-    const started = spawn(process.execPath, [entry, 'serve'], {
+    const started = spawn(program, ['serve'], {
       env: environment(env),
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -168,9 +168,13 @@ async function openBytes(link: ShareLink, path: Path, headers: Readonly<Record<s
   throw new PackageRError('store_response', `More than ${maxRedirects} redirects.`);
 }
 
-/** A store answers 403 when the signature has ended: the stable URL gives a new one. Its text is not shown. */
+/**
+ * A store answers 403 when the signature has ended: the stable URL gives a new one; and 409 where the bytes that the URL was made for have
+ * been replaced. Its text is not shown.
+ */
 function storeFault(hop: Hop): PackageRError {
   dismiss(hop);
+  if (hop.status === 409) return new PackageRError('drifted');
   const isTemporary = [403, 408, 429].includes(hop.status) || hop.status >= 500;
   const retryAfter = retryAfterOf(hop.headers);
   return new PackageRError('store_response', `The store answered ${hop.status}.`, {
