@@ -228,7 +228,7 @@ describe('from a folder to a collaborator', () => {
   it('opens a share with a password by a ticket, for every client', async () => {
     const made = await packager.runWith({ input: 'correct horse battery' }, '--json', 'shares', 'add', 'admin/snow@2', '--password', '-');
     const { url } = JSON.parse(made.stdout) as { url: string };
-    for (const path of ['/', '/manifest.jsonl', '/o/pictures/big.bin', '/package.zip', '/urls.txt', '/nothing']) {
+    for (const path of ['', '/', '/manifest.jsonl', '/o/pictures/big.bin', '/package.zip', '/urls.txt', '/nothing']) {
       const answer = await fetch(`${url}${path}`, { redirect: 'manual', headers: { accept: 'application/json' } });
       expect(answer.status, path).toBe(401);
     }

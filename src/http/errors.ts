@@ -44,7 +44,7 @@ function sendProblem(
   if (status === 413 || status === 408) reply.header('connection', 'close');
   const wantsPage = request.routeOptions.config?.page === true && /\btext\/html\b/.test(request.headers.accept ?? '');
   if (wantsPage) {
-    return sendPage(reply, writeErrorPage(problem, rootPath), status);
+    return sendPage(reply, writeErrorPage(problem, rootPath), { status });
   }
   reply.header('content-type', 'application/problem+json; charset=utf-8');
   return reply.serializer((value: unknown) => JSON.stringify(value)).send(problem);

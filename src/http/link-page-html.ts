@@ -10,6 +10,7 @@ import { writeReadme } from './readme.ts';
 export interface LinkPage extends LinkSide {
   /** The path of the server, ending in a slash. */
   readonly root: string;
+  readonly base?: string | undefined;
   readonly title: string;
   readonly description?: string | undefined;
   readonly note?: string | undefined;
@@ -48,7 +49,7 @@ ${folder === root ? [writeReadmeOf(page), writeFiles(page)] : [writeFiles(page),
 <aside class="side">${writeLinkSide(page)}</aside>
 </div>
 </main>`;
-  return writePage({ title: folder === root ? title : `${nameOf(folder)} – ${title}`, body, root: page.root });
+  return writePage({ title: folder === root ? title : `${nameOf(folder)} – ${title}`, body, root: page.root, base: page.base });
 }
 
 function writeFacts({ entries, bytes, frozenAt, licence, expiresAt, digest, maxObjects, maxBytes }: LinkPage): Html {
@@ -135,6 +136,7 @@ function folderHref(folder: Path, cursor?: string): string {
 }
 
 export interface UnlockPage {
+  readonly base?: string | undefined;
   readonly root: string;
   readonly action: string;
   /** What went wrong the last time. */
@@ -142,7 +144,7 @@ export interface UnlockPage {
 }
 
 /** Says nothing of what lies behind it. */
-export function writeUnlockPage({ root, action, fault }: UnlockPage): Html {
+export function writeUnlockPage({ root, base, action, fault }: UnlockPage): Html {
   const body = html`<main class="notice">
 <p class="status">Locked</p>
 <h1>These files are behind a password</h1>
@@ -154,7 +156,7 @@ ${fault === undefined ? '' : html`<p class="fault" role="alert">${fault}</p>`}
 </form>
 <p class="quiet">Ask the person who gave you the link.</p>
 </main>`;
-  return writePage({ title: 'Password needed', body, root });
+  return writePage({ title: 'Password needed', body, root, base });
 }
 
 function resolvePath(folder: Path, relative: string): Path | undefined {

@@ -29,27 +29,24 @@ export function registerPage(server: Server, options: PageOptions): void {
     ? ({ public: true, audience: 'visitor', page: true } as const)
     : ({ action: 'list', audience: 'user', page: true } as const);
   const schema = { summary: 'The page of the link; `?folder=` shows one folder', tags: ['links'], produces: ['text/html'] };
-  server.get(link.pattern, { config, schema }, async (request, reply) => {
-    const [last = ''] = (request.raw.url ?? '').split(/[?#]/, 1)[0]?.split('/').slice(-1) ?? [];
-    const query = queryOf(request.raw.url ?? '');
-    return reply
-      .code(307)
-      .header('location', `./${last}/${query === '' ? '' : `?${query}`}`)
-      .send();
-  });
-  server.get(`${link.pattern}/`, { config, schema }, async (request, reply) => {
+  const answer = async (request: FastifyRequest, reply: FastifyReply, base: string | undefined): Promise<FastifyReply> => {
+    const hasBase = base !== undefined;
     try {
-      return sendPage(reply, writeLinkPage(await gather(request, options)));
+      return sendPage(reply, writeLinkPage({ ...(await gather(request, options)), base }), { hasBase });
     } catch (error) {
-      if (isError(error, 'share_locked')) return sendLocked(reply, options);
-      throw error;
+      if (!isError(error, 'share_locked')) throw error;
+      // The same for every locked share.
+      return sendPage(reply, writeUnlockPage({ root: options.rootPath, action: 'unlock', base }), { status: 401, hasBase });
     }
-  });
+  };
+  // The link as it is given away has no slash at its end, and is the page itself: no client has to follow anything.
+  server.get(link.pattern, { config, schema }, async (request, reply) => answer(request, reply, `./${lastOf(request)}/`));
+  server.get(`${link.pattern}/`, { config, schema }, async (request, reply) => answer(request, reply, undefined));
 }
 
-/** 401, the same for every locked share. */
-function sendLocked(reply: FastifyReply, options: PageOptions): FastifyReply {
-  return sendPage(reply, writeUnlockPage({ root: options.rootPath, action: 'unlock' }), 401);
+/** The last segment of the address as it was sent. */
+function lastOf(request: FastifyRequest): string {
+  return (request.raw.url ?? '').split(/[?#]/, 1)[0]?.split('/').at(-1) ?? '';
 }
 
 async function gather(request: FastifyRequest, options: PageOptions): Promise<LinkPage> {

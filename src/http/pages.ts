@@ -14,9 +14,11 @@ export interface PageRequest {
   readonly body: HtmlValue;
   /** The path of the server, ending in a slash: `/`, or what a deployment puts before. */
   readonly root: string;
+  /** What relative links begin with, where the page stands at an address without its slash: `./ID/`. */
+  readonly base?: string | undefined;
 }
 
-export function writePage({ title, body, root }: PageRequest): Html {
+export function writePage({ title, body, root, base }: PageRequest): Html {
   const style = `${root}${stylePath.slice(1)}`;
   return html`<!doctype html>
 <html lang="en">
@@ -25,7 +27,12 @@ export function writePage({ title, body, root }: PageRequest): Html {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
 <meta name="color-scheme" content="light dark">
-<title>${title}</title>
+${
+  base === undefined
+    ? ''
+    : html`<base href="${base}">
+`
+}<title>${title}</title>
 <link rel="stylesheet" href="${style}">
 </head>
 <body>
@@ -47,9 +54,11 @@ export function writeErrorPage({ title, help, status, instance }: Problem, root:
   return writePage({ title, body, root });
 }
 
-export function sendPage(reply: FastifyReply, page: Html, status = 200): FastifyReply {
+/** A page with a base of its own needs the policy that lets it have one, of our own origin. */
+export function sendPage(reply: FastifyReply, page: Html, { status = 200, hasBase = false } = {}): FastifyReply {
   reply.code(status);
-  reply.headers({ 'content-type': 'text/html; charset=utf-8', 'content-security-policy': pagePolicy });
+  const policy = hasBase ? pagePolicy.replace("base-uri 'none'", "base-uri 'self'") : pagePolicy;
+  reply.headers({ 'content-type': 'text/html; charset=utf-8', 'content-security-policy': policy });
   return reply.serializer((text: unknown) => String(text)).send(String(page));
 }
 

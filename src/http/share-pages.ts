@@ -44,7 +44,7 @@ export function registerSharePages(server: Server, edge: Edge): void {
         if (!isForm || !(isError(error, 'share_password_wrong') || isError(error, 'rate_limited'))) throw error;
         const { status, headers, problem } = toProblem(error, request.id);
         const page = writeUnlockPage({ root: edge.rootPath, action: 'unlock', fault: problem.title });
-        return sendPage(reply.headers(headers) as FastifyReply, page, status);
+        return sendPage(reply.headers(headers) as FastifyReply, page, { status });
       }
     },
   );
