@@ -186,7 +186,7 @@ async function wire(
       publicUrl: config.publicUrl,
       isDefaultPublicUrl: loaded.isDefaultPublicUrl,
       trustedProxies: config.trustedProxies,
-      metricsAllow: [],
+      metricsAllow: config.metrics.allow,
       limits: config.limits.http,
     },
     log,

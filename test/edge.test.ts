@@ -121,6 +121,27 @@ describe('the edge', () => {
     expect(await readFile(join(folder, 'index.html'), 'utf8')).toContain('stations/');
   });
 
+  it('does a repeated request once, also when both come at the same time, and refuses its key for another one', async () => {
+    const send = (key: string, target: string) =>
+      fetch(`${packager.url}/api/v1/shares`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json', 'idempotency-key': key },
+        body: JSON.stringify({ target }),
+      });
+    const count = async () => (await packager.json('shares', 'ls')).length;
+    const before = await count();
+    const first = await send('key-1', 'admin/snow@1');
+    const again = await send('key-1', 'admin/snow@1');
+    expect([first.status, again.status, again.headers.get('idempotent-replayed')]).toEqual([201, 201, 'true']);
+    expect(await again.text()).toBe(await first.text());
+    const both = await Promise.all([send('key-2', 'admin/snow@1'), send('key-2', 'admin/snow@1')]);
+    expect(both.filter(({ status }) => status === 201).length).toBeGreaterThan(0);
+    expect(await count()).toBe(before + 2);
+    const other = await send('key-1', 'admin/snow@latest');
+    expect([other.status, ((await other.json()) as { code: string }).code]).toEqual([409, 'idempotency_conflict']);
+    expect(await count()).toBe(before + 2);
+  });
+
   it('keeps the lines of a locked share over a restart; keys rotate without harm, and with it on demand', async () => {
     const unlocked = await fetch(`${locked}/unlock`, {
       method: 'POST',

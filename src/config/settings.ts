@@ -59,6 +59,11 @@ const general = {
       'Hosts, addresses and networks that sources may connect to besides public ones: host, *.example.com, 10.0.0.0/8, each with :port if wanted.',
   },
   'endpoints.exclusive': { type: 'flag', default: false, description: 'Connect to nothing but what endpoints.allow names.' },
+  'metrics.allow': {
+    type: 'list',
+    default: [],
+    description: 'Addresses and networks that read /metrics without a token; everyone else needs that of an administrator.',
+  },
   trustedProxies: { type: 'list', default: [], description: 'Addresses and networks of proxies whose X-Forwarded-For is believed.' },
   'log.level': {
     type: 'text',

@@ -25,13 +25,6 @@ describe('Peers', () => {
     expect(peers.peerOf(from('::ffff:203.0.113.9')).key).toBe('203.0.113.9');
   });
 
-  it('is loopback only without a proxy in between', () => {
-    const peers = new Peers(['127.0.0.1']);
-    expect(peers.peerOf(from('127.0.0.1')).isLoopback).toBe(true);
-    expect(peers.peerOf(from('127.0.0.1', '203.0.113.9')).isLoopback).toBe(false);
-    expect(new Peers([]).peerOf(from('127.0.0.1', '203.0.113.9')).isLoopback).toBe(false);
-  });
-
   it('refuses what is no network', () => {
     expect(() => new Peers(['10.0.0.0/99'])).toThrow('trustedProxies');
   });

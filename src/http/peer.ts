@@ -13,7 +13,6 @@ export interface Peer {
   readonly key: string;
   /** The full address, for events. */
   readonly address: string;
-  readonly isLoopback: boolean;
 }
 
 export class Peers {
@@ -27,8 +26,8 @@ export class Peers {
   /** The connection's address, or the rightmost hop that is no trusted proxy. */
   peerOf(request: IncomingMessage): Peer {
     const connected = normalise(request.socket.remoteAddress ?? '');
-    if (connected === undefined) return { key: 'local', address: 'local', isLoopback: false };
-    if (!isIn(connected, this.#trusted)) return toPeer(connected, request.headers['x-forwarded-for'] === undefined);
+    if (connected === undefined) return { key: 'local', address: 'local' };
+    if (!isIn(connected, this.#trusted)) return toPeer(connected);
     const hops = String(request.headers['x-forwarded-for'] ?? '').split(',');
     let last = connected;
     for (const hop of hops.reverse()) {
@@ -37,7 +36,7 @@ export class Peers {
       last = address;
       if (!isIn(address, this.#trusted)) break;
     }
-    return toPeer(last, last === connected);
+    return toPeer(last);
   }
 }
 
@@ -66,7 +65,7 @@ function isIn(address: ipaddr.IPv4 | ipaddr.IPv6, networks: readonly Network[]):
   return networks.some(([network, bits]) => network.kind() === address.kind() && address.match(network, bits));
 }
 
-function toPeer(address: ipaddr.IPv4 | ipaddr.IPv6, isDirect: boolean): Peer {
+function toPeer(address: ipaddr.IPv4 | ipaddr.IPv6): Peer {
   const key =
     address instanceof ipaddr.IPv6
       ? `${address.parts
@@ -74,5 +73,5 @@ function toPeer(address: ipaddr.IPv4 | ipaddr.IPv6, isDirect: boolean): Peer {
           .map((part) => part.toString(16))
           .join(':')}::/64`
       : address.toString();
-  return { key, address: address.toString(), isLoopback: isDirect && address.range() === 'loopback' };
+  return { key, address: address.toString() };
 }

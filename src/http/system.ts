@@ -58,7 +58,7 @@ export function registerSystem(server: Server, { access, operations, metrics, se
     },
   );
   server.get('/metrics', { config: anyone, schema: { summary: 'Counters for Prometheus', tags, hide: true } }, async (request, reply) => {
-    const isAllowed = isLocal(request) || request.peer.isLoopback || isPeerIn(request.peer, allowed);
+    const isAllowed = isLocal(request) || isPeerIn(request.peer, allowed);
     if (!isAllowed)
       await requireAdmin(request.actor).catch(() =>
         Promise.reject(new PackageRError(request.actor === undefined ? 'unauthenticated' : 'forbidden')),
