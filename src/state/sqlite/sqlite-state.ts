@@ -92,7 +92,7 @@ function startWriter(path: string) {
   const worker = new Worker(new URL(isSource ? './writer.ts' : './writer.js', import.meta.url), {
     workerData: { path },
     execArgv: [],
-    resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    resourceLimits: { maxYoungGenerationSizeMb: 2 },
   });
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
