@@ -16,6 +16,8 @@ import { catConfig, type LoadedConfig } from '#config/config.ts';
 import type { Config } from '#config/settings.ts';
 import { Events } from '#events/events.ts';
 import { Exchange } from '#exchange/exchange.ts';
+import { fetchServed } from '#exchange/fetch-served.ts';
+import type { ContentOptions } from '#exchange/serve.ts';
 import { SigningKeys } from '#exchange/url-signer.ts';
 import { createContentServer } from '#http/content-routes.ts';
 import { listenLocal } from '#http/listen.ts';
@@ -114,7 +116,7 @@ async function wire(
   const connector = createConnector({ allow: config.endpoints.allow, exclusive: config.endpoints.exclusive });
   closers.push(() => connector.close());
   const signer = await SigningKeys.open({ state, vault, clock, makeId, base: () => config.content.url ?? config.publicUrl });
-  const sources = new Sources({
+  const sources: Sources = new Sources({
     state,
     access,
     events,
@@ -127,6 +129,7 @@ async function wire(
     log: (event) => log.debug(event, 'store'),
     inline: config.inline,
     limits: config.limits.upstream,
+    probe: { fetchSigned: (url, asked) => fetchServed(contentOptions, clock)(url, asked) },
   });
   closers.push(() => sources.close());
   const packages = new Packages({
@@ -154,7 +157,7 @@ async function wire(
   });
   closers.push(() => shares.close());
   const exchange = new Exchange({ sources, shares, events, clock, limits: config.exchange });
-  const contentOptions = { keys: signer, sources, clock };
+  const contentOptions: ContentOptions = { keys: signer, sources };
 
   const admin = await access.ensureAdmin();
   await jobs.recover();

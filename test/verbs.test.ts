@@ -36,7 +36,9 @@ describe('verbs', () => {
       'S2_32TMS_20240101.tif',
       'S2_32TMS_20240601.tif',
     ]);
-    expect(await one('sources', 'test', 'lab')).toMatchObject({ works: true });
+    const tested = await one<{ works: boolean; checks: { name: string; outcome: string; says: string }[] }>('sources', 'test', 'lab');
+    const outcomes = Object.fromEntries(tested.checks.map(({ name, outcome }) => [name, outcome]));
+    expect([tested.works, outcomes]).toMatchObject([true, { list: 'ok', presign: 'ok', tampered: 'ok', clock: 'ok' }]);
     expect(await one('sources', 'update', 'lab', '--title', 'Lab')).toMatchObject({ title: 'Lab' });
     expect((await packager.run('sources', 'drivers')).stdout).toMatch(/^folder {2}/m);
     const unknown = await packager.run('sources', 'add', 'x', 'folder', '--set', 'rot=/tmp');

@@ -257,7 +257,8 @@ function sayVersions({ capabilities }: Driver, sample: Sample | undefined): Find
 }
 
 function sayChecksums({ capabilities }: Driver, sample: Sample | undefined): Finding {
-  if (capabilities.checksums.length === 0) return ok('It states no checksums; packageR can compute them when asked.');
+  if (capabilities.checksums.length === 0)
+    return ok('It states no checksums: what is fetched from it is checked by size, unless a list or a person states more.');
   if (sample === undefined) return skipped('There is no object to see a checksum of.');
   const found = (sample.info.checksums ?? []).map((one) => one.algorithm);
   return ok(found.length === 0 ? 'It states no checksum for the object that was read.' : `It states checksums: ${found.join(', ')}.`);
