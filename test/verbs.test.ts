@@ -103,7 +103,8 @@ describe('verbs', () => {
     await one('packages', 'redo', 'admin/tiles');
     await one('packages', 'redo', 'admin/tiles');
     expect(await paths()).toEqual(after);
-    const log = await packager.json<{ operation: string }>('packages', 'log', 'admin/tiles');
+    const log = await packager.json<{ operation: string; actor: string }>('packages', 'log', 'admin/tiles');
+    expect(new Set(log.map((step) => step.actor))).toEqual(new Set(['admin']));
     expect(log.map((step) => step.operation)).toEqual(['meta', 'remove', 'copy', 'move', 'mkdir', 'put', 'annex', 'annex', 'annex']);
     const conflict = await packager.run('packages', 'mv', 'admin/tiles', 'README.md', 'README.md/inside');
     expect(conflict.code).not.toBe(0);

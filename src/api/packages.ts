@@ -89,7 +89,7 @@ export const StepSchema = Type.Object(
     step: Type.Integer(),
     operation: Type.String(),
     summary: Type.String(),
-    actor: Type.String(),
+    actor: Type.String({ description: 'Name of the user who did it.' }),
     at: Instant,
     added: Type.Integer(),
     removed: Type.Integer(),

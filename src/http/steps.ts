@@ -39,7 +39,7 @@ const tags = ['packages'];
 const modify = { action: 'modify', audience: 'user' } as const;
 
 export function registerSteps(server: Server, edge: Edge): void {
-  const { packages } = edge;
+  const { access, packages } = edge;
   const url = `${packageUrl}/steps`;
   server.get(
     url,
@@ -56,7 +56,13 @@ export function registerSteps(server: Server, edge: Edge): void {
     async (request) => {
       const { cursor, limit } = request.query;
       const page = await packages.log(actorOf(request), referenceOf(request.params), { cursor, limit: parseLimit(limit) });
-      const steps = page.steps.map(({ at, version, ...step }) => ({ ...step, at: toInstant(at), ...present({ version }) }));
+      const names = await access.users.names([...new Set(page.steps.map((step) => step.actor))]);
+      const steps = page.steps.map(({ at, version, actor, ...step }) => ({
+        ...step,
+        actor: names.get(actor) ?? actor,
+        at: toInstant(at),
+        ...present({ version }),
+      }));
       return { steps, ...present({ cursor: page.cursor }) };
     },
   );

@@ -11,7 +11,7 @@ import { collect, parseSize } from '#cli/options.ts';
 import { entryPath, packagePath } from '#cli/packages/reference.ts';
 import { parseAssignments, splitSourcePath } from '#cli/places.ts';
 import { say, show } from '#cli/show.ts';
-import { readStdin } from '#cli/terminal.ts';
+import { printable, readStdin } from '#cli/terminal.ts';
 import type { Query } from '#client/client.ts';
 import { PackageRError } from '#errors/error.ts';
 import { parseInstant } from '#model/duration.ts';
@@ -81,8 +81,29 @@ function addAdd(packages: Command, context: CliContext): void {
           ? await client.post<Job>(path, selectionOf(places, options))
           : await client.call<Job>('POST', path, { query: listQuery(places, options), ...(await openList(context, options.list)) });
       if (options.detach === true) return show(context, job);
-      show(context, await followJob(context, job.id));
+      showAnnex(context, await followJob(context, job.id));
     });
+}
+
+/** What was done, in a sentence; all figures with --json. */
+function showAnnex(context: CliContext, result: Readonly<Record<string, unknown>>): void {
+  if (context.isJson) {
+    context.json(result);
+    return;
+  }
+  const count = (name: string): number => Number(result[name] ?? 0);
+  const told = {
+    removed: 'replaced',
+    skipped: 'skipped',
+    unchanged: 'there already',
+    texts: 'copied as texts',
+    unnamable: 'with keys that are no path',
+    missing: 'missing',
+  };
+  const more = Object.entries(told).flatMap(([name, what]) => (count(name) > 0 ? [`, ${count(name)} ${what}`] : []));
+  say(context, `Step ${count('step')}: ${count('added')} added of ${count('seen')} seen${more.join('')}.`);
+  const examples = Array.isArray(result['examples']) ? result['examples'] : [];
+  for (const example of examples) context.print(`  ${printable(typeof example === 'string' ? example : JSON.stringify(example))}\n`);
 }
 
 /** All places lie in one source; folders and files may be mixed. */

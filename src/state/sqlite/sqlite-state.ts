@@ -57,8 +57,9 @@ export async function openSqliteState(path: string): Promise<State> {
     async close() {
       if (isClosed) return;
       isClosed = true;
-      await writer.close();
+      // The writer goes last: whoever closes last brings the log into the file, which a reader cannot.
       reader.close();
+      await writer.close();
     },
   };
 }
