@@ -6,7 +6,6 @@ import { createHmac } from 'node:crypto';
 import { mkdirSync, statSync } from 'node:fs';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
-import type { Logger } from 'pino';
 import { Access } from '#access/access.ts';
 import { attemptRules } from '#access/attempts.ts';
 import { Idempotency } from '#access/idempotency.ts';
@@ -14,6 +13,7 @@ import type { RunningServer } from '#cli/context.ts';
 import { localClient } from '#cli/run.ts';
 import { catConfig, type LoadedConfig } from '#config/config.ts';
 import type { Config } from '#config/settings.ts';
+import { isError } from '#errors/error.ts';
 import { Events } from '#events/events.ts';
 import { Exchange } from '#exchange/exchange.ts';
 import { fetchServed } from '#exchange/fetch-served.ts';
@@ -47,11 +47,8 @@ interface App {
   readonly config: Config;
   readonly server: Server;
   readonly socketPath: string;
-  readonly access: Access;
-  readonly jobs: Jobs;
   /** Serves bytes of folder sources where that has a listener of its own. */
   readonly content: Server | undefined;
-  readonly log: Logger;
   /** The administrator that was made just now, with the only copy of the password. */
   readonly admin: RunningServer['admin'];
   /** Stops taking requests, lets running jobs put themselves away, and closes the state. */
@@ -160,9 +157,9 @@ async function wire(
   const contentOptions: ContentOptions = { keys: signer, sources };
 
   const admin = await access.ensureAdmin();
+  closers.push(() => jobs.close());
   await jobs.recover();
   await packages.recover();
-  closers.push(() => jobs.close());
 
   let isReady = true;
   const server = createServer({
@@ -177,7 +174,7 @@ async function wire(
     idempotency: new Idempotency({ state, clock }),
     content: config.content.port === undefined ? contentOptions : undefined,
     operations: {
-      isReady: async () => isReady && (await state.db.selectFrom('setting').select('key').limit(1).execute()) !== undefined,
+      isReady: async () => isReady && (await canRead(state)),
       describeConfig: () => ({ settings: catConfig(loaded).map((row) => ({ ...row })), warnings: [...loaded.warnings] }),
       async rotateKeys(actor, { now }) {
         await signer.rotate({ now });
@@ -210,7 +207,7 @@ async function wire(
       ? undefined
       : createContentServer({ content: contentOptions, limits: config.limits.http, trustedProxies, log, clock, makeId });
   if (content !== undefined) closers.push(() => content.close());
-  return { config, server, socketPath, access, jobs, content, log, admin, close };
+  return { config, server, socketPath, content, admin, close };
 }
 
 /** To stderr: stdout belongs to the verbs. */
@@ -250,9 +247,20 @@ function shareLimits({ share }: Config) {
   };
 }
 
-/** The key under which addresses of visitors are hashed; a new one where the old one cannot be opened. */
+function canRead(state: State): Promise<boolean> {
+  const query = state.db.selectFrom('setting').select('key').limit(1).execute();
+  return query.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** The key under which addresses of visitors are hashed; a new one only where the old one was sealed with a key that is lost. */
 async function hashKeyOf(state: State, vault: Vault): Promise<Buffer> {
-  const known = await vault.get('server', 'client-hash').catch(() => undefined);
+  const known = await vault.get('server', 'client-hash').catch((error: unknown) => {
+    if (isError(error, 'key_missing')) return undefined;
+    throw error;
+  });
   const secret = known ?? Secret.parse(`${randomId()}${randomId()}`);
   if (known === undefined) await state.write(vault.set('server', 'client-hash', secret));
   return createHmac('sha256', secret.reveal()).update('package-r client').digest();

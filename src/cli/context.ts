@@ -17,8 +17,6 @@ export interface CliContext {
   json(value: unknown): void;
   /** The verb did its work but not all of it went well: exit 1, with a sentence on stderr. */
   fail(message: string): void;
-  /** Token of the environment (`PACKAGE_R_TOKEN`) or of a login; undefined for none. */
-  token(): Secret | undefined;
   /** The one client of this run: to the chosen server, to the running one of the data folder, or in process. Closed at the end. */
   client(): Promise<Client>;
   /** `flags` by key of a setting. */

@@ -77,7 +77,6 @@ function silentContext(): CliContext {
     print: none,
     json: none,
     fail: none,
-    token: none,
     client: none,
     loadConfig: none,
     serve: none,

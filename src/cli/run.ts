@@ -51,7 +51,6 @@ export async function runCli(options: RunOptions): Promise<number> {
       state.code = 1;
       if (!context.isJson) terminal.stderr.write(`package-r: ${printable(message)}\n`);
     },
-    token: () => tokenOf(options.env, globals().server),
     client: () => {
       state.client ??= connect(options, globals(), configFor, state.closers);
       return state.client;
@@ -70,10 +69,9 @@ export async function runCli(options: RunOptions): Promise<number> {
   }
 }
 
-function tokenOf(env: RunOptions['env'], server: string | undefined): Secret | undefined {
+function tokenOf(env: RunOptions['env'], server: string): Secret | undefined {
   const given = env['PACKAGE_R_TOKEN'];
   if (given !== undefined && given !== '') return Secret.parse(given);
-  if (server === undefined) return undefined;
   const base = URL.canParse(server) ? new URL(server).href.replace(/\/*$/, '/') : server;
   const login = readLogins(env)[base];
   return login === undefined ? undefined : Secret.parse(login.token);

@@ -148,7 +148,7 @@ Its share, for whoever has the link:
 Paste one of these into another terminal, in an empty folder.
 
 ${pasted.join('\n')}
-  packageR’s own, which goes on where it stopped and verifies every file:
+  packageR’s own, which goes on where it stopped and checks every file:
     bin/package-r get ${share} -o snow
 ${warning === undefined ? '' : `\n${warning}\n`}
 Ctrl-C stops; a second start keeps everything.
