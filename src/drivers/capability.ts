@@ -20,4 +20,6 @@ export interface Capabilities {
   readonly cors: boolean;
   /** Whether `list` is in byte order of the keys. All drivers of packageR sort or inherit it; `false` refuses walks. */
   readonly ordered: boolean;
+  /** Listings that pay to be in flight at once, where waiting for the store is what costs: a walk is split into that many key ranges. */
+  readonly parallelListings?: number;
 }

@@ -16,6 +16,8 @@ export interface Connector {
 export interface OutboundRequest {
   readonly method: string;
   readonly url: URL;
+  /** The request target as it goes over the wire, where the path of `url` would be folded (`a/../b`); begins with `/`. */
+  readonly target?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;

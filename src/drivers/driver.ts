@@ -41,6 +41,8 @@ export interface Driver {
   delete?(key: Key, options?: StatOptions): Promise<void>;
   readonly multipart?: Multipart;
   readonly cors?: Cors;
+  /** What a test of the source wants to know beyond what a caller needs. Changes nothing that stays. Errors: those of `list`. */
+  inspect?(options?: InspectOptions): Promise<StoreFacts>;
   /** Releases descriptors and connections. May be called twice. */
   close?(): Promise<void>;
 }
@@ -54,6 +56,8 @@ export interface ListRequest {
   readonly startAfter?: string | undefined;
   /** 1–1000; 1000 where left out. */
   readonly limit?: number | undefined;
+  /** State the object version of each object (the newest of its key), at the cost of a dearer call. A page may then be empty and go on. */
+  readonly versions?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -138,6 +142,28 @@ export interface Cors {
   get(signal?: AbortSignal): Promise<readonly CorsRule[]>;
   set(rules: readonly CorsRule[], signal?: AbortSignal): Promise<void>;
 }
+
+export interface InspectOptions {
+  /** What the source is cut to: '' or ending in `/`. The caller of a source never gives it; `layers/prefix.ts` does. */
+  readonly prefix?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What is known of a store; what could not be learned is left out. */
+export interface StoreFacts {
+  /** Where the bucket says it lies, beside what the source signs for. */
+  readonly region?: { readonly signed: string; readonly actual: string };
+  readonly versioning?: 'on' | 'suspended' | 'off';
+  /** What the identity may do that the source does not need. */
+  readonly excessRights?: readonly ExcessRight[];
+  /** The least rights that do, to paste where the store manages them. */
+  readonly leastPolicy?: string;
+  /** Host whose clients' requests are signed, where it differs from the one that is called. */
+  readonly publicEndpoint?: string;
+}
+
+/** write: put objects though the source is read-only · buckets: list other buckets · outside: list what lies beyond the prefix. */
+export type ExcessRight = 'write' | 'buckets' | 'outside';
 
 export interface CorsRule {
   readonly origins: readonly string[];

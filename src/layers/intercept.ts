@@ -15,6 +15,7 @@ export type Verb =
   | 'delete'
   | 'cors.get'
   | 'cors.set'
+  | 'inspect'
   | `multipart.${'create' | 'list' | 'write' | 'complete' | 'abort'}`;
 
 export interface Call {
@@ -42,7 +43,7 @@ export interface Interceptor {
 export function intercept(inner: Driver, interceptor: Interceptor): Driver {
   const around = <T>(call: Call, run: (change: CallChange) => Promise<T>): Promise<T> =>
     interceptor.call(call, (change = {}) => run({ ...(call.signal === undefined ? {} : { signal: call.signal }), ...change }));
-  const { write, copy, delete: remove, cors, multipart } = inner;
+  const { write, copy, delete: remove, cors, multipart, inspect } = inner;
   return {
     kind: inner.kind,
     capabilities: inner.capabilities,
@@ -77,6 +78,10 @@ export function intercept(inner: Driver, interceptor: Interceptor): Driver {
         get: (signal) => around({ verb: 'cors.get', signal }, (change) => cors.get(change.signal)),
         set: (rules, signal) => around({ verb: 'cors.set', signal }, (change) => cors.set(rules, change.signal)),
       },
+    }),
+    ...(inspect && {
+      inspect: (options) =>
+        around({ verb: 'inspect', signal: options?.signal }, (change) => inspect.call(inner, { ...options, ...change })),
     }),
     ...(multipart && { multipart: interceptMultipart(multipart, around) }),
     ...(inner.close && { close: () => inner.close?.() ?? Promise.resolve() }),

@@ -41,6 +41,7 @@ export function prefix(driver: Driver, below: string): Driver {
     ...(remove && { delete: async (key, options) => remove.call(driver, inward(key), options) }),
     ...(multipart && { multipart: prefixMultipart(multipart, inward, outward) }),
     ...(cors && { cors }),
+    ...(driver.inspect && { inspect: (options) => driver.inspect?.({ ...options, prefix: below }) ?? Promise.resolve({}) }),
     ...(driver.close && { close: () => driver.close?.() ?? Promise.resolve() }),
   };
 }

@@ -20,7 +20,7 @@ export interface RetryOptions {
   readonly wait?: (milliseconds: number, signal: AbortSignal | undefined) => Promise<void>;
 }
 
-const idempotent: ReadonlySet<Verb> = new Set(['list', 'stat', 'presign', 'cors.get', 'multipart.list', 'multipart.abort']);
+const idempotent: ReadonlySet<Verb> = new Set(['list', 'stat', 'presign', 'cors.get', 'inspect', 'multipart.list', 'multipart.abort']);
 const firstDelay = 200;
 const longestDelay = 5000;
 

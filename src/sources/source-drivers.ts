@@ -3,7 +3,7 @@
  * source changes or goes. What is wrong with one source stays with it.
  *
  * Layers, from the outside: log (one event a call, retries included) · breaker (a source that is down is not tried) · retry (waits
- * outside of the limit) · limit (calls at once) · timeout (of each attempt) · driver.
+ * outside of the limit) · limit (calls at once) · timeout (of each attempt) · prefix · driver.
  */
 import type { Connector } from '#drivers/connector.ts';
 import type { Driver, DriverDefinition, DriverOptions, UrlSigner } from '#drivers/driver.ts';
@@ -11,6 +11,7 @@ import { asError, PackageRError } from '#errors/error.ts';
 import { breaker } from '#layers/breaker.ts';
 import { limit } from '#layers/limit.ts';
 import { type DriverEvent, log } from '#layers/log.ts';
+import { prefix } from '#layers/prefix.ts';
 import { retry } from '#layers/retry.ts';
 import { timeout } from '#layers/timeout.ts';
 import type { Clock } from '#model/clock.ts';
@@ -147,7 +148,10 @@ export class SourceDrivers {
     const secrets = await this.#options.secrets.open(String(row.id), row.name, definition).catch((error: unknown) => {
       throw asError(error).kind === 'invalid' ? broken(row, error) : error;
     });
-    const bare = await openBare(() => definition.open({ options, secrets }, this.#contextOf(String(row.id))), row);
+    const bare = await openBare(async () => {
+      const driver = await definition.open({ options, secrets }, this.#contextOf(String(row.id)));
+      return prefix(driver, rootOf(options['prefix']));
+    }, row);
     return this.#wrap(bare, row);
   }
 
@@ -201,6 +205,12 @@ export function readOptions(definition: DriverDefinition, row: KeptSource): Driv
   } catch (cause) {
     throw broken(row, cause instanceof PackageRError ? cause : new PackageRError('request_invalid', 'Its options are damaged.', { cause }));
   }
+}
+
+/** The option `prefix` of any driver, with its one slash at the end. */
+function rootOf(option: string | number | boolean | undefined): string {
+  const plain = option === undefined ? '' : String(option).replace(/\/$/, '');
+  return plain === '' ? '' : `${plain}/`;
 }
 
 async function openBare(open: () => Driver | Promise<Driver>, row: KeptSource): Promise<Driver> {
