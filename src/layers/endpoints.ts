@@ -39,6 +39,24 @@ export class EndpointList {
     if (rules.some((rule) => matchesName(rule, host))) return reachableByName.has(range);
     return !this.#exclusive && range === 'unicast';
   }
+
+  /** The error for a connection that is not allowed: it names what an administrator can add, exactly. */
+  refusal(host: string, address: string, port: number): PackageRError {
+    const rule = ruleFor(host, address, port);
+    const shown = JSON.stringify(host.slice(0, 255));
+    const where = this.#exclusive ? 'is not listed' : isIP(host) === 0 ? 'leads to a private address' : 'is a private address';
+    const message = `${shown} ${where}, and such are not called unasked. If it is a store of yours, an administrator can add ${rule} to the setting endpoints.allow.`;
+    const context = { host, setting: 'endpoints.allow', add: rule };
+    return new PackageRError('endpoint_refused', message, { operation: 'connector.request', context });
+  }
+}
+
+/** The least that allows it: the name where a name does, else the address; with the port where it is not an ordinary one. */
+function ruleFor(host: string, address: string, port: number): string {
+  const byName = isIP(host) === 0 && ipaddr.isValid(address) && reachableByName.has(rangeOf(ipaddr.process(address)));
+  const place = byName ? host : ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+  if (port === 443 || port === 80) return place;
+  return place.includes(':') ? `[${place}]:${port}` : `${place}:${port}`;
 }
 
 /** Only 2000::/3 is public in IPv6: what else a library calls ordinary (`::127.0.0.1`) is reserved. */

@@ -46,11 +46,12 @@ export function chaos(inner: Driver, plan: ChaosPlan): ChaosDriver {
     }
   };
   const repeated = new Set<string>();
-  let held: ListPage['objects'] = [];
+  /** What comes again on the page of a cursor. */
+  const held = new Map<string, ListPage['objects']>();
 
   const listed = (page: ListPage, { cursor, limit = 1000 }: ListRequest): ListPage => {
-    const objects = cursor === undefined ? page.objects : [...held, ...page.objects];
-    held = page.cursor !== undefined && limit > 1 && strikes(plan.duplicates, 'duplicate') ? page.objects.slice(-1) : [];
+    const objects = [...(held.get(cursor ?? '') ?? []), ...page.objects];
+    if (page.cursor !== undefined && limit > 1 && strikes(plan.duplicates, 'duplicate')) held.set(page.cursor, page.objects.slice(-1));
     if (cursor !== undefined && page.cursor !== undefined && !repeated.has(cursor) && strikes(plan.repeatedPages, 'repeated')) {
       repeated.add(cursor);
       return { ...page, objects, cursor };
@@ -68,7 +69,7 @@ export function chaos(inner: Driver, plan: ChaosPlan): ChaosDriver {
     faults,
     async list(request) {
       await trouble('chaos.list', request.signal);
-      const limit = (request.limit ?? 1000) - (request.cursor === undefined ? 0 : held.length);
+      const limit = (request.limit ?? 1000) - (held.get(request.cursor ?? '')?.length ?? 0);
       return listed(await inner.list({ ...request, limit }), request);
     },
     async stat(key, options) {

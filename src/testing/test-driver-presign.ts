@@ -48,7 +48,9 @@ export function testPresign(get: () => TestSubject): void {
     });
 
     when(isServed())('opens awkward keys', async () => {
-      for (const awkward of get().awkwardKeys.map((one) => key(`presign/${one}`))) {
+      const { awkwardKeys, unlinkable = [] } = get();
+      for (const one of unlinkable) await expectError(() => presign({ key: key(`presign/${one}`) }), 'unsupported');
+      for (const awkward of awkwardKeys.filter((one) => !unlinkable.includes(one)).map((one) => key(`presign/${one}`))) {
         await get().put(awkward, Buffer.from('awkward'));
         expect((await use(await presign({ key: awkward }))).bytes.toString()).toBe('awkward');
       }
@@ -56,7 +58,8 @@ export function testPresign(get: () => TestSubject): void {
 
     when(isServed())('dies in time, and by any change', async () => {
       await put();
-      const url = await presign({ expiresIn: 2 });
+      // Where time is real, there must be some for all that is tried.
+      const url = await presign({ expiresIn: get().passSeconds === undefined ? 60 : 2 });
       for (let at = url.url.indexOf('?') + 1; at < url.url.length; at += Math.ceil(url.url.length / 12)) {
         const other = url.url[at] === 'A' ? 'B' : 'A';
         const tampered = { ...url, url: url.url.slice(0, at) + other + url.url.slice(at + 1) };

@@ -17,8 +17,12 @@ export interface TestSubject {
   put(key: Key, bytes: Uint8Array): Promise<void>;
   /** Names that this store can hold, beside letters, digits and `/`: whole segments, or parts of keys with `//`. */
   readonly awkwardKeys: readonly string[];
+  /** Those of the awkward keys that no URL can carry: to presign them is refused as unsupported. */
+  readonly unlinkable?: readonly string[];
   /** Bytes of the longest key that this store can hold (with segments of at most 200). */
   readonly longestKey: number;
+  /** Algorithms of the checksums that the store states for an object of one piece; all that the driver declares where left out. */
+  readonly stated?: readonly string[];
   /** Uses a temporary URL as a client would; left out where nothing serves them. */
   fetchUrl?(url: TemporaryUrl, init?: FetchInit): Promise<FetchAnswer>;
   /** Lets this many seconds pass for whoever checks temporary URLs. */

@@ -102,6 +102,34 @@ export function testState(name: string, make: () => Promise<StateSubject>): void
       expect(state.generation).toBeGreaterThan(before);
     });
 
+    it('raises its generation for packages and versions, and not where only figures change', async () => {
+      const package_ = { namespace_id: 'n', name: 'p', head: 0, top: 0, frozen: 0, generation: 1, created_at: 0 };
+      for (const query of [
+        state.db.insertInto('package').values(package_),
+        state.db.updateTable('version').set({ withdrawn_at: 1 }).where('package', '=', 1),
+        state.db.updateTable('share').set({ paused_at: 1 }).where('number', '=', 1),
+      ]) {
+        const before = state.generation;
+        await state.write({ query });
+        expect(state.generation).toBeGreaterThan(before);
+      }
+      const before = state.generation;
+      await state.write({ query: state.db.updateTable('share').set({ opened: 1 }).where('number', '=', 1), isCount: true });
+      expect(state.generation).toBe(before);
+    });
+
+    it('reads what was prepared: the first row, in the order of the columns, and always what is known to be written', async () => {
+      const prepared = state.prepare(state.db.selectFrom('setting').select(['value', 'key']).where('key', '=', ''));
+      expect(await prepared.first('a')).toBeUndefined();
+      for (let round = 0; round < 50; round++) {
+        const key = `k${round}`;
+        const written = state.write({ query: setting(key) });
+        void prepared.first(key);
+        await written;
+        expect((await prepared.first(key))?.[1]).toBe(key);
+      }
+    });
+
     it('fails what is written after it was closed', async () => {
       await state.close();
       await expect(state.write({ query: setting('a') })).rejects.toBeInstanceOf(PackageRError);
