@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import type { Key } from '#model/key.ts';
 import { ManifestHasher, parseManifestLine, writeManifestLine } from '#model/manifest.ts';
 import { parsePath } from '#model/path.ts';
-import type { Bench } from './run.ts';
+import type { Bench } from './bench.ts';
 
 const count = 200_000;
 const folder = mkdtempSync(join(tmpdir(), 'package-r-bench-'));

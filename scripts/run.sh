@@ -137,8 +137,8 @@ word=${1-}
 [ $# -eq 0 ] || shift
 
 case $word in
-  demo | dev | build | lint | check | test | bench) ;;
-  *) fail "sh scripts/run.sh demo|dev|build|lint|check|test|bench (not '$word')" ;;
+  demo | dev | build | lint | check | test | bench | soak) ;;
+  *) fail "sh scripts/run.sh demo|dev|build|lint|check|test|bench|soak (not '$word')" ;;
 esac
 
 set_up
@@ -171,5 +171,9 @@ case $word in
     name=${1:?"sh scripts/run.sh bench NAME"}
     shift
     become "$bin/node" bench/run.ts "$name" "$@"
+    ;;
+  soak)
+    compile
+    become "$bin/node" test/soak/run.ts "$@"
     ;;
 esac

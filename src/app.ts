@@ -17,11 +17,10 @@ import { isError } from '#errors/error.ts';
 import { Events } from '#events/events.ts';
 import { Exchange } from '#exchange/exchange.ts';
 import { fetchServed } from '#exchange/fetch-served.ts';
-import type { ContentOptions } from '#exchange/serve.ts';
 import { SigningKeys } from '#exchange/url-signer.ts';
-import { createContentServer } from '#http/content-routes.ts';
+import { type ContentDoor, createContentServer } from '#http/content-routes.ts';
 import { listenLocal } from '#http/listen.ts';
-import { createLogger } from '#http/log.ts';
+import { batched, createLogger } from '#http/log.ts';
 import { writeLogText } from '#http/log-text.ts';
 import type { Server } from '#http/route.ts';
 import { createServer } from '#http/server.ts';
@@ -31,7 +30,7 @@ import { randomId, systemClock } from '#model/clock.ts';
 import { Secret } from '#model/secret.ts';
 import { Packages } from '#packages/packages.ts';
 import { Shares } from '#shares/shares.ts';
-import { statObject } from '#sources/presign.ts';
+import { listObjects, statObject } from '#sources/presign.ts';
 import { Sources } from '#sources/sources.ts';
 import { lockData } from '#state/lock.ts';
 import { openSqliteState } from '#state/sqlite/sqlite-state.ts';
@@ -51,6 +50,8 @@ interface App {
   readonly content: Server | undefined;
   /** The administrator that was made just now, with the only copy of the password. */
   readonly admin: RunningServer['admin'];
+  /** Bytes of objects that it sent itself so far. */
+  objectBytes(): number;
   /** Stops taking requests, lets running jobs put themselves away, and closes the state. */
   close(): Promise<void>;
 }
@@ -112,7 +113,8 @@ async function wire(
 
   const connector = createConnector({ allow: config.endpoints.allow, exclusive: config.endpoints.exclusive });
   closers.push(() => connector.close());
-  const signer = await SigningKeys.open({ state, vault, clock, makeId, base: () => config.content.url ?? config.publicUrl });
+  const contentBase = (): string => config.content.url ?? config.publicUrl;
+  const signer = await SigningKeys.open({ state, vault, clock, makeId, base: contentBase });
   const sources: Sources = new Sources({
     state,
     access,
@@ -126,7 +128,7 @@ async function wire(
     log: (event) => log.debug(event, 'store'),
     inline: config.inline,
     limits: config.limits.upstream,
-    probe: { fetchSigned: (url, asked) => fetchServed(contentOptions, clock)(url, asked) },
+    probe: { serveOwn: (request) => fetchServed(contentOptions, contentBase(), clock)(request), origin: new URL(config.publicUrl).origin },
   });
   closers.push(() => sources.close());
   const packages = new Packages({
@@ -138,8 +140,9 @@ async function wire(
     clock,
     makeId,
     stat: statObject,
+    list: listObjects,
     inline: config.inline,
-    limits: { textBytes: config.limits.packages.textBytes },
+    limits: { textBytes: config.limits.packages.textBytes, driftPerSecond: config.drift.perSecond },
   });
   const shares = new Shares({
     state,
@@ -154,7 +157,12 @@ async function wire(
   });
   closers.push(() => shares.close());
   const exchange = new Exchange({ sources, shares, events, clock, limits: config.exchange });
-  const contentOptions: ContentOptions = { keys: signer, sources };
+  closers.push(() => exchange.close());
+  let objectBytes = 0;
+  const onSent = (bytes: number): void => {
+    objectBytes += bytes;
+  };
+  const contentOptions: ContentDoor = { keys: signer, sources, onSent };
 
   const admin = await access.ensureAdmin();
   closers.push(() => jobs.close());
@@ -193,6 +201,7 @@ async function wire(
     clock,
     makeId,
     processMetrics: true,
+    objectBytes: () => objectBytes,
   });
   closers.push(async () => {
     isReady = false;
@@ -207,13 +216,14 @@ async function wire(
       ? undefined
       : createContentServer({ content: contentOptions, limits: config.limits.http, trustedProxies, log, clock, makeId });
   if (content !== undefined) closers.push(() => content.close());
-  return { config, server, socketPath, content, admin, close };
+  return { config, server, socketPath, content, admin, objectBytes: () => objectBytes, close };
 }
 
 /** To stderr: stdout belongs to the verbs. */
 function logStream({ log }: Config): { write(line: string): void } {
   const isText = log.format === 'text' || (log.format === 'auto' && process.stderr.isTTY);
-  return { write: (line) => void process.stderr.write(isText ? writeLogText(line) : line) };
+  const toText = (lines: string): string => lines.split('\n').filter(Boolean).map(writeLogText).join('');
+  return batched((lines) => void process.stderr.write(isText ? toText(lines) : lines));
 }
 
 function accessSettings({ sessions, tokens, passwords, limits: { rates } }: Config) {
@@ -282,7 +292,9 @@ export async function serve(given: LoadedConfig, onReady: (server: RunningServer
     await app.server.listen({ host, port });
     await app.content?.listen({ host: content.host, port: content.port ?? 0 });
     closeOnAbort(app, signal);
-    if (!signal.aborted) await onReady({ url: publicUrl, client: localClient(app.socketPath), admin: app.admin });
+    if (!signal.aborted) {
+      await onReady({ url: publicUrl, client: localClient(app.socketPath), admin: app.admin, objectBytes: () => app.objectBytes() });
+    }
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       else signal.addEventListener('abort', () => resolve(), { once: true });

@@ -2,6 +2,7 @@
 import type { DriverDefinition } from '#drivers/driver.ts';
 import { folderDriver } from '#drivers/folder/definition.ts';
 import { memoryDriver } from '#drivers/memory/definition.ts';
+import { s3Driver } from '#drivers/s3/definition.ts';
 import type { Export } from '#exports/export.ts';
 import { indexExport } from '#exports/html/index-html.ts';
 import { aria2Export } from '#exports/lists/aria2.ts';
@@ -12,7 +13,7 @@ import { urlsExport } from '#exports/lists/urls.ts';
 import { manifestExport, manifestSumExport } from '#exports/manifest/manifest.ts';
 import { zipExport } from '#exports/zip/zip.ts';
 
-export const builtinDrivers: readonly DriverDefinition[] = [folderDriver, memoryDriver];
+export const builtinDrivers: readonly DriverDefinition[] = [folderDriver, memoryDriver, s3Driver];
 export const builtinExports: readonly Export[] = [
   manifestExport,
   manifestSumExport,

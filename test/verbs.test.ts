@@ -44,6 +44,11 @@ describe('verbs', () => {
     const unknown = await packager.run('sources', 'add', 'x', 'folder', '--set', 'rot=/tmp');
     expect([unknown.code, unknown.stderr]).toEqual([2, expect.stringContaining('root')]);
     expect((await packager.run('sources', 'add', 'x', 'folder', '--set', 'root=/no/such/folder')).code).not.toBe(0);
+    const store = ['--set', 'endpoint=http://127.0.0.1:9', '--set', 'bucket=bucket', '--set', 'credentials=anonymous'];
+    const refused = await packager.run('sources', 'add', 'inside', 's3', ...store);
+    expect([refused.code, refused.stdout]).toEqual([1, expect.stringMatching(/✗ .*add 127\.0\.0\.1:9 to the setting endpoints\.allow/)]);
+    expect(await one('sources', 'show', 'inside')).toMatchObject({ state: 'broken', problem: { code: 'endpoint_refused' } });
+    await packager.run('sources', 'rm', 'inside');
   });
 
   it('packages add: by what the name says, renamed, and again without a change', async () => {

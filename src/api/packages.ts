@@ -197,6 +197,31 @@ export const ChangeSchema = Type.Object(
 export type Change = Static<typeof ChangeSchema>;
 export const DiffSchema = Type.Object({ changes: Type.Array(ChangeSchema), cursor: Type.Optional(Type.String()) }, closed);
 export type Diff = Static<typeof DiffSchema>;
+
+/** What a sweep for drift tells of an entry, in `entries` of the result of its job. */
+export interface DriftedEntry {
+  readonly path: string;
+  readonly found: 'changed' | 'gone' | 'unreachable';
+  /** Bytes, as annexed. */
+  readonly size: number;
+  readonly etag?: string;
+  readonly now?: { readonly size: number; readonly etag?: string };
+  readonly code?: string;
+}
+
+/** Of a sweep for drift. */
+export const DriftQuerySchema = Type.Object(
+  {
+    rate: Type.Optional(
+      Type.String({
+        pattern: '^[1-9][0-9]{0,3}$',
+        description: 'Questions to the stores a second, 1 to 9999; the setting drift.perSecond where left out.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
+
 export const DiffQuerySchema = Type.Object(
   {
     ...pageQuery,

@@ -79,6 +79,7 @@ export const SourceTestSchema = Type.Object(
           outcome: Type.Enum(['ok', 'warning', 'failed', 'skipped']),
           says: Type.String(),
           remedy: Type.Optional(Type.String()),
+          paste: Type.Optional(Type.String({ description: 'What the remedy says to put somewhere, as it stands.' })),
         },
         closed,
       ),
@@ -87,6 +88,11 @@ export const SourceTestSchema = Type.Object(
   { title: 'SourceTest', ...closed },
 );
 export type SourceTest = Static<typeof SourceTestSchema>;
+
+export const SourceTestQuerySchema = Type.Object(
+  { setCors: Type.Optional(Type.Literal('true', { description: 'Put the CORS rule that is missing on the store.' })) },
+  closed,
+);
 
 export const DriverSchema = Type.Object(
   {

@@ -31,4 +31,6 @@ export interface RunningServer {
   readonly client: Client;
   /** Shown once, at the first start. */
   readonly admin: { readonly name: string; readonly password: Secret } | undefined;
+  /** Bytes of objects that it sent itself so far, also after it has stopped: those of folder sources. */
+  objectBytes(): number;
 }

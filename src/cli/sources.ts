@@ -92,7 +92,8 @@ function addChanges(sources: Command, context: CliContext): void {
   sources
     .command('test <name>')
     .description('say in plain words what works and how to mend what does not')
-    .action((name: string) => test(context, name));
+    .option('--set-cors', 'put the CORS rule that is missing on the store')
+    .action((name: string, options: { setCors?: true }) => test(context, name, options));
   sources
     .command('grant <name> <member> [action...]')
     .description('let a user, group:NAME or everyone do these (list, stat, download, …; none: take all away)')
@@ -171,13 +172,15 @@ async function add(context: CliContext, name: string, driver: string, options: C
   }
 }
 
-async function test(context: CliContext, name: string): Promise<void> {
-  const answer = await (await context.client()).post<SourceTest>(apiPath`api/v1/sources/${name}/test`);
+async function test(context: CliContext, name: string, { setCors }: { readonly setCors?: true } = {}): Promise<void> {
+  const client = await context.client();
+  const answer = await client.call<SourceTest>('POST', apiPath`api/v1/sources/${name}/test`, { query: { setCors } });
   if (context.isJson) context.json(answer);
   else {
     const marks = { ok: '✓', warning: '!', failed: '✗', skipped: '·' } as const;
-    for (const { outcome, says, remedy } of answer.checks) {
+    for (const { outcome, says, remedy, paste } of answer.checks) {
       context.print(`${marks[outcome]} ${printable(says)}\n${remedy === undefined ? '' : `  → ${printable(remedy)}\n`}`);
+      for (const line of paste?.split('\n') ?? []) context.print(`      ${printable(line)}\n`);
     }
   }
   if (!answer.works) context.fail(`The source ${name} does not work as it should.`);

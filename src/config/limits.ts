@@ -116,10 +116,10 @@ export const limits = {
   'limits.http.inFlightPerPeer': {
     type: 'number',
     unit: 'count',
-    default: 32,
+    default: 128,
     min: 1,
     max: 4096,
-    description: 'Requests of one peer at once; then 429.',
+    description: 'Requests of one peer at once; then 429. rclone alone sends 68 as it is set.',
   },
   'limits.http.eventStreams': {
     type: 'number',

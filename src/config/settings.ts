@@ -81,7 +81,7 @@ const general = {
     type: 'number',
     unit: 'seconds',
     default: 900,
-    min: 15,
+    min: 1,
     max: 604800,
     description: 'Life of a temporary URL where the request does not say.',
   },
@@ -121,6 +121,14 @@ const general = {
     description: 'Shares that one person makes in an hour.',
   },
   'share.passwordMinBytes': { type: 'number', unit: 'bytes', default: 8, min: 8, max: 1024, description: 'Shortest password of a share.' },
+  'drift.perSecond': {
+    type: 'number',
+    unit: 'count',
+    default: 100,
+    min: 1,
+    max: 10000,
+    description: 'Questions a second that a sweep for drift asks of stores, where it was not told.',
+  },
   'inline.extensions': {
     type: 'list',
     default: [

@@ -7,7 +7,8 @@ import type { Readable } from 'node:stream';
 export interface Connector {
   /**
    * One HTTP request. Never follows a redirect (3xx is an answer like any other), never falls from TLS to plain text.
-   * Errors: endpoint_refused (host or dialled address not allowed), source_unavailable, timeout.
+   * A kept connection that turns out to be closed is replaced once, where to say it twice does no more than to say it once.
+   * Errors: endpoint_refused (host or dialled address not allowed), source_unavailable, timeout, request_invalid (target, ca).
    */
   request(request: OutboundRequest): Promise<OutboundResponse>;
   close(): Promise<void>;
@@ -21,7 +22,7 @@ export interface OutboundRequest {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds until the head of the answer. */
+  /** Milliseconds from when all is sent to the head of the answer; 15 s where left out. To connect has a limit of its own, 5 s. */
   readonly timeout?: number;
   /** PEM of a private authority, in addition to the system’s. */
   readonly ca?: string;

@@ -246,7 +246,7 @@ export const errorTable = {
   endpoint_refused: {
     kind: 'forbidden',
     title: 'The address is not on the allow-list.',
-    help: 'An administrator can add the host to “endpoints.allow”.',
+    help: 'An administrator sees with “sources test” what to add to “endpoints.allow”.',
   },
   link_refused: {
     kind: 'forbidden',

@@ -9,16 +9,18 @@ import { bulkLineLimit, parseBulkItem, readLines } from '#exchange/bulk-lines.ts
 import { attachment } from '#exchange/disposition.ts';
 import { Drift, type Seen } from '#exchange/drift.ts';
 import { inOrder } from '#exchange/in-order.ts';
+import { Receipts } from '#exchange/receipts.ts';
 import type { BulkLine, ExchangeResult, Redirect } from '#exchange/result.ts';
 import type { Clock } from '#model/clock.ts';
 import type { Leaf, Pointer, Text } from '#model/entry.ts';
 import { inertMediaType } from '#model/media-type.ts';
 import { isWithin, nameOf, type Path } from '#model/path.ts';
+import type { TemporaryUrl } from '#model/temporary-url.ts';
 import { getEntry } from '#model/tree.ts';
 import { ShareHandle } from '#shares/share-handle.ts';
 import type { Shares } from '#shares/shares.ts';
 import { placeOfKey } from '#sources/place.ts';
-import { presignCapabilities, presignObject } from '#sources/presign.ts';
+import { isOutdated, presignCapabilities, presignObject } from '#sources/presign.ts';
 import { SourceHandle } from '#sources/source-handle.ts';
 import type { Sources } from '#sources/sources.ts';
 
@@ -59,11 +61,13 @@ export interface BulkRequest extends ExchangeRequest {
 /** Seconds: what no store signs beyond. More is nonsense and refused, not cut. */
 const askedLimit = 604_800;
 const bulkInFlight = 64;
+/** Handles taken for one signature, where the source changes under each of them. */
+const mostHandles = 3;
 
 export class Exchange {
   readonly #sources: Sources;
   readonly #shares: Shares;
-  readonly #events: Events;
+  readonly #receipts: Receipts;
   readonly #clock: Clock;
   readonly #limits: ExchangeLimits;
   readonly #drift: Drift;
@@ -71,7 +75,7 @@ export class Exchange {
   constructor({ sources, shares, events, clock, limits }: ExchangeOptions) {
     this.#sources = sources;
     this.#shares = shares;
-    this.#events = events;
+    this.#receipts = new Receipts({ events, clock });
     this.#clock = clock;
     this.#limits = { ...exchangeLimits, ...limits };
     this.#drift = new Drift({ clock });
@@ -86,8 +90,33 @@ export class Exchange {
    */
   async exchange(handle: Handle, path: Path, request: ExchangeRequest): Promise<ExchangeResult> {
     const result = await this.#exchange(handle, path, request);
-    if (request.method === 'GET') this.#record(handle, { path, bytes: result.entry.size });
+    if (request.method === 'GET') this.#receipts.one(handle, path, result.entry.size);
     return result;
+  }
+
+  /**
+   * As `exchange`, for what needs no store and no waiting: a pointer that is pinned to an object version, of a source that was used
+   * before and has not changed since, by somebody with no limit. Undefined for all else, and nothing was counted or recorded then:
+   * `exchange` is to be asked.
+   */
+  async redirect(handle: Handle, path: Path, { method }: Pick<ExchangeRequest, 'method'>): Promise<Redirect | undefined> {
+    const { share } = handle;
+    const isPlain = handle.action === 'download' && isWithin(path, handle.path);
+    if (!isPlain || share?.maxObjects !== undefined || share?.maxBytes !== undefined || isLive(handle)) return undefined;
+    const seconds = this.#secondsFor(handle, undefined);
+    await this.#shares.stillOpen(handle);
+    const entry = await handle.tree.find(path);
+    if (entry?.kind !== 'pointer') return undefined;
+    const object = this.#sources.openAgain(handle.curator, 'download', entry.source, placeOfKey(entry.key));
+    if (object === undefined) return undefined;
+    const { presign, versions } = presignCapabilities(object);
+    if (presign !== 'local' || !versions || entry.version === undefined) return undefined;
+    const temporaryUrl = await this.#presign(object, handle, entry, { seconds, method, version: entry.version });
+    if (method === 'GET') {
+      await this.#shares.countUse(handle, entry);
+      this.#receipts.one(handle, path, entry.size);
+    }
+    return { kind: 'redirect', temporaryUrl, entry, ...linkedOf(handle, entry, undefined) };
   }
 
   /**
@@ -110,7 +139,7 @@ export class Exchange {
         yield line;
       }
     } finally {
-      if (total.objects + total.failed > 0) this.#record(handle, { ...total, bulk: true });
+      if (total.objects + total.failed > 0) this.#receipts.many(handle, total);
     }
   }
 
@@ -147,19 +176,29 @@ export class Exchange {
     return { kind: 'text', entry, read: (range) => handle.tree.read(entry.path, { range, signal }) };
   }
 
+  /** Anew where the source was changed meanwhile, say its keys were rotated: nobody’s exchange fails for that. */
   async #sign(handle: Handle, entry: Pointer, seconds: number, { method }: ExchangeRequest): Promise<Redirect> {
-    const object = await this.#openObject(handle, entry);
-    const { versions, presignMaxSeconds } = presignCapabilities(object);
-    const isLive = handle instanceof SourceHandle || (handle instanceof ShareHandle && handle.view.kind === 'live');
-    const version = versions && !isLive ? entry.version : undefined;
-    const changed = version === undefined && !isLive ? await this.#findDrift(handle, object, entry) : undefined;
-    if (method === 'GET') await this.#shares.countUse(handle, entry);
+    for (let handles = 1; ; handles++) {
+      const object = await this.#openObject(handle, entry);
+      try {
+        const version = presignCapabilities(object).versions && !isLive(handle) ? entry.version : undefined;
+        const changed = version === undefined && !isLive(handle) ? await this.#findDrift(handle, object, entry) : undefined;
+        if (method === 'GET' && handles === 1) await this.#shares.countUse(handle, entry);
+        const temporaryUrl = await this.#presign(object, handle, entry, { seconds, method, version });
+        return { kind: 'redirect', temporaryUrl, entry, ...linkedOf(handle, entry, changed) };
+      } catch (error) {
+        if (handles >= mostHandles || !isOutdated(object)) throw error;
+      }
+    }
+  }
+
+  async #presign(object: SourceHandle, handle: Handle, entry: Pointer, { seconds, method, version }: Signing): Promise<TemporaryUrl> {
     const temporaryUrl = await presignObject(object, {
       key: entry.key,
       version,
-      etag: isLive || version !== undefined || handle.onDrift !== 'refuse' ? undefined : entry.etag,
+      etag: isLive(handle) || version !== undefined || handle.onDrift !== 'refuse' ? undefined : entry.etag,
       method,
-      expiresIn: Math.min(seconds, presignMaxSeconds),
+      expiresIn: Math.min(seconds, presignCapabilities(object).presignMaxSeconds),
       responseHeaders: { contentType: inertMediaType(entry.path), contentDisposition: attachment(nameOf(entry.path)) },
     });
     const { expiresAt } = temporaryUrl;
@@ -169,7 +208,7 @@ export class Exchange {
       }
       this.#shares.noteHorizon(handle, expiresAt);
     }
-    return { kind: 'redirect', temporaryUrl, entry, ...linkedOf(handle, entry, changed) };
+    return temporaryUrl;
   }
 
   /** A pointer grants nothing: it is opened with the rights that its curator has now. */
@@ -204,10 +243,21 @@ export class Exchange {
     return Math.min(wanted, left);
   }
 
-  #record(handle: Handle, details: Readonly<Record<string, string | number | boolean>>): void {
-    const [noun] = handle.subject.split(':');
-    this.#events.record({ actor: handle.actor, action: `${noun}.exchange`, subject: handle.subject, details });
+  /** Records what is summed up still. */
+  close(): void {
+    this.#receipts.close();
   }
+}
+
+interface Signing {
+  readonly seconds: number;
+  readonly method: 'GET' | 'HEAD';
+  readonly version: string | undefined;
+}
+
+/** What a live handle shows is the object as it is now: nothing was pinned, so nothing can have drifted. */
+function isLive(handle: Handle): boolean {
+  return handle instanceof SourceHandle || (handle instanceof ShareHandle && handle.view.kind === 'live');
 }
 
 function checkHandle(handle: Handle): void {

@@ -1,34 +1,26 @@
-/** Fetches packageR's own temporary URLs as a client would, without a network: so that the test of a source tries what it signs. */
+/** Answers packageR's own temporary URLs as a client would see them, without a network: so that the test of a source tries what it signs. */
 import { isError } from '#errors/error.ts';
-import { type ContentOptions, type ContentResponse, serveSigned } from '#exchange/serve.ts';
+import { type ContentOptions, serveSigned } from '#exchange/serve.ts';
 import type { Clock } from '#model/clock.ts';
-import type { ProbeHooks } from '#sources/probe.ts';
+import { type FetchUrl, headOf } from '#sources/probe/fetch-url.ts';
+import type { ProbeHooks } from '#sources/probe/probe.ts';
 
-/** A refusal is an answer of status 403; other errors are thrown. */
-export function fetchServed(content: ContentOptions, clock: Clock): NonNullable<ProbeHooks['fetchSigned']> {
-  return async ({ url, method }, { headers, maxBytes, signal }) => {
+/** `base`: what such URLs begin with. A refusal is an answer of status 403; other errors are thrown. */
+export function fetchServed(content: ContentOptions, base: string, clock: Clock): NonNullable<ProbeHooks['serveOwn']> {
+  const serve = serveOwn(content, clock);
+  return async (request) => (request.url.startsWith(`${base}/o/`) ? serve(request) : undefined);
+}
+
+function serveOwn(content: ContentOptions, clock: Clock): FetchUrl {
+  return async ({ url, method, headers, maxBytes, signal }) => {
+    const date = new Date(clock()).toUTCString();
     try {
       const answer = await serveSigned({ url, method, headers, signal }, content);
-      return {
-        status: answer.status,
-        headers: { ...answer.headers, date: new Date(clock()).toUTCString() },
-        body: await headOf(answer, maxBytes),
-      };
+      return { status: answer.status, headers: { ...answer.headers, date }, body: await headOf(answer.body ?? [], maxBytes) };
     } catch (error) {
       if (isError(error, 'signature_invalid') || isError(error, 'signature_expired'))
-        return { status: 403, headers: {}, body: Buffer.alloc(0) };
+        return { status: 403, headers: { date }, body: Buffer.alloc(0) };
       throw error;
     }
   };
-}
-
-async function headOf({ body }: ContentResponse, maxBytes: number): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size >= maxBytes) break;
-  }
-  return Buffer.concat(chunks).subarray(0, maxBytes);
 }

@@ -15,7 +15,17 @@ describe('pasted lines', () => {
     const lines = pastedLines({ base: 'https://h.example/s/ID/', verify: ['sha256', 'md5'] });
     expect(lines.map(({ client }) => client)).toEqual(['curl', 'wget', 'aria2', 'rclone']);
     for (const { line } of lines) expect(line).not.toMatch(/trust-server-names|content-disposition|-OJ|-J /);
-    expect(lines[0]?.line).toContain('; curl -sSf https://h.example/s/ID/MD5SUMS | md5sum -c --quiet -');
+    expect(lines[0]?.line).toContain(
+      ' ; curl -sSf https://h.example/s/ID/SHA256SUMS | sha256sum -c --quiet - && curl -sSf https://h.example/s/ID/MD5SUMS | md5sum -c --quiet -',
+    );
+    expect(pastedLines({ base: 'https://h.example/s/ID/', verify: [] })[1]?.line).toMatch(/; done$/);
+  });
+
+  it('of curl and wget try again a bounded number of times, each on one line', () => {
+    for (const { line } of pastedLines({ base: 'https://h.example/s/ID/' }).slice(0, 2)) {
+      expect(line).toMatch(/for round in 1 2 3 4 5 6 7 8 9; do .* break; sleep 2; done ; /);
+      expect(line).not.toContain('\n');
+    }
   });
 
   it('quote a base, query or folder that a shell would read', () => {

@@ -3,6 +3,7 @@
  * between shares: that of a locked share holds its ticket, which all of these clients carry and none leaks.
  */
 import { PackageRError } from '#errors/error.ts';
+import type { SumAlgorithm } from './vouched.ts';
 
 export interface PastedLine {
   readonly client: 'curl' | 'wget' | 'aria2' | 'rclone';
@@ -20,26 +21,37 @@ export interface PastedLinesRequest {
   /** Query of the lists without `?`: a folder or selection. Not for rclone, which crawls. */
   readonly query?: string | undefined;
   /** The checksum lists that hold something; both may be asked for. SHA256SUMS where left out. */
-  readonly verify?: readonly ('sha256' | 'md5')[] | undefined;
+  readonly verify?: readonly SumAlgorithm[] | undefined;
   /** Folder that rclone fills. */
   readonly destination?: string | undefined;
 }
+
+/**
+ * curl asks again for what failed, except where asking helps nothing: 416 is said of what is complete, 404, 409 and 410 of what will not
+ * come. wget cannot tell these apart. Each round asks the stable URLs, so that it has new signatures.
+ */
+const rounds = 'for round in 1 2 3 4 5 6 7 8 9; do';
+const again = `awk '/^(0|22 416) /{next} {print} !/^22 4(04|09|10) /{again=1} END{exit !again}'`;
+const pause = '|| break; sleep 2; done';
 
 /** curl first. All may be pasted again: what is there is resumed. Errors: internal for a base that is none. */
 export function pastedLines({ base, query, verify = ['sha256'], destination = '.' }: PastedLinesRequest): PastedLine[] {
   const cut = cutDirsOf(base);
   const url = (name: string) => quote(`${base}${name}${query === undefined || query === '' ? '' : `?${query}`}`);
-  const check = (get: string) => verify.map((one) => ` ; ${get} ${url(`${one.toUpperCase()}SUMS`)} | ${one}sum -c --quiet -`).join('');
+  const check = (get: string) => {
+    const checks = verify.map((one) => `${get} ${url(`${one.toUpperCase()}SUMS`)} | ${one}sum -c --quiet -`);
+    return checks.length === 0 ? '' : ` ; ${checks.join(' && ')}`;
+  };
   const sums = verify.length > 0 ? ['coreutils'] : [];
   return [
     {
       client: 'curl',
-      line: `curl -sSf -o curl.cfg ${url('curl.cfg')} && curl -sS -L --fail --create-dirs -Z --parallel-max 8 -C - -K curl.cfg${check('curl -sSf')}`,
+      line: `curl -sSf -o curl.cfg ${url('curl.cfg')} && ${rounds} curl -s -L -f --create-dirs -Z --parallel-max 8 -C - -w '%{exitcode} %{http_code} %{filename_effective}\\n' -K curl.cfg | ${again} ${pause}${check('curl -sSf')}`,
       needs: ['curl', ...sums],
     },
     {
       client: 'wget',
-      line: `wget -qO- ${url('urls.txt')} | wget -nv -c -x -nH --cut-dirs=${cut} -i -${check('wget -qO-')}`,
+      line: `${rounds} wget -qO- ${url('urls.txt')} | wget -nv -c --tries=5 --read-timeout=60 -x -nH --cut-dirs=${cut} -i - && break; sleep 2; done${check('wget -qO-')}`,
       needs: ['wget', ...sums],
       note: 'wget saves names that hold a percent sign and two hex digits (“%20”) under another name: take curl or aria2 for these.',
     },

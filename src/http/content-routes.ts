@@ -16,8 +16,13 @@ import { writeLoggedPath } from './log.ts';
 import { Peers } from './peer.ts';
 import type { RouteDeclaration, Server } from './route.ts';
 
+export interface ContentDoor extends ContentOptions {
+  /** Told of every piece of an object that was sent to a client. */
+  readonly onSent?: ((bytes: number) => void) | undefined;
+}
+
 export interface ContentServerOptions {
-  readonly content: ContentOptions;
+  readonly content: ContentDoor;
   readonly limits: HttpLimits;
   readonly trustedProxies: readonly string[];
   readonly log: Logger;
@@ -27,7 +32,7 @@ export interface ContentServerOptions {
 
 const methods = ['GET', 'HEAD', 'PUT', 'OPTIONS'] as const;
 
-export function registerContent(server: Server, content: ContentOptions, idle = 30_000): void {
+export function registerContent(server: Server, content: ContentDoor, idle = 30_000): void {
   const config = { public: true, audience: 'anyone', body: 'stream', streams: true, exchanges: true } as const;
   const schema = { summary: 'Bytes behind a temporary URL', tags: ['content'], hide: true };
   server.route({ method: [...methods], url: '/o/*', config, schema, handler: (request, reply) => answer(request, reply, content, idle) });
@@ -74,7 +79,7 @@ export function createContentServer({ content, limits, trustedProxies, log, cloc
   return server;
 }
 
-async function answer(request: FastifyRequest, reply: FastifyReply, content: ContentOptions, idle: number): Promise<FastifyReply> {
+async function answer(request: FastifyRequest, reply: FastifyReply, content: ContentDoor, idle: number): Promise<FastifyReply> {
   const { method, raw } = request;
   const body = method === 'PUT' ? streamBody(raw, { idle }) : undefined;
   const asked = { method, url: raw.url ?? '', headers: raw.headers, signal: request.gone };
@@ -83,5 +88,13 @@ async function answer(request: FastifyRequest, reply: FastifyReply, content: Con
   reply.headers({ 'x-content-type-options': 'nosniff', 'content-security-policy': strictPolicy, 'referrer-policy': 'no-referrer' });
   reply.code(response.status).headers(response.headers);
   if (response.body === undefined) return reply.send();
-  return reply.send(Readable.from(response.body, { objectMode: false }));
+  const pieces = content.onSent === undefined ? response.body : counted(response.body, content.onSent);
+  return reply.send(Readable.from(pieces, { objectMode: false }));
+}
+
+async function* counted(body: AsyncIterable<Uint8Array>, onSent: (bytes: number) => void): AsyncGenerator<Uint8Array, void> {
+  for await (const piece of body) {
+    yield piece;
+    onSent(piece.length);
+  }
 }

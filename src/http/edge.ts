@@ -4,13 +4,13 @@ import type { Access } from '#access/access.ts';
 import type { Idempotency } from '#access/idempotency.ts';
 import type { Events } from '#events/events.ts';
 import type { Exchange } from '#exchange/exchange.ts';
-import type { ContentOptions } from '#exchange/serve.ts';
 import type { Export } from '#exports/export.ts';
 import type { Jobs } from '#jobs/jobs.ts';
 import type { Clock, MakeId } from '#model/clock.ts';
 import type { Packages } from '#packages/packages.ts';
 import type { Shares } from '#shares/shares.ts';
 import type { Sources } from '#sources/sources.ts';
+import type { ContentDoor } from './content-routes.ts';
 import type { HttpLimits } from './limits.ts';
 import type { Metrics } from './metrics.ts';
 import type { Peers } from './peer.ts';
@@ -40,7 +40,7 @@ export interface ServerDeps {
   readonly events: Events;
   readonly idempotency: Idempotency;
   /** Serve packageR's own signed URLs on this listener too; left out where they have one of their own. */
-  readonly content?: ContentOptions | undefined;
+  readonly content?: ContentDoor | undefined;
   readonly operations: Operations;
   readonly settings: HttpSettings;
   readonly log: Logger;
@@ -48,6 +48,8 @@ export interface ServerDeps {
   readonly makeId: MakeId;
   /** Also count what Node says of itself. */
   readonly processMetrics?: boolean;
+  /** Bytes of objects that packageR itself sent so far. */
+  readonly objectBytes?: () => number;
 }
 
 /** What the resources are given beside the domain. */

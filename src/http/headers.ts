@@ -28,14 +28,19 @@ export const baseHeaders: Readonly<Record<string, string>> = {
 };
 
 /** Lets scripts of other sites read what a share link gives; without credentials, so a cookie never counts there. */
+export const crossOriginHeaders: Readonly<Record<string, string>> = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers':
+    'Content-Length, Content-Range, Accept-Ranges, ETag, Retry-After, X-Package-Version, X-Linked-Size, X-Linked-ETag, X-Linked-Checksum',
+  'cross-origin-resource-policy': 'cross-origin',
+};
+
 export function allowCrossOrigin(reply: FastifyReply): void {
-  reply.headers({
-    'access-control-allow-origin': '*',
-    'access-control-expose-headers':
-      'Content-Length, Content-Range, Accept-Ranges, ETag, Retry-After, X-Package-Version, X-Linked-Size, X-Linked-ETag, X-Linked-Checksum',
-    'cross-origin-resource-policy': 'cross-origin',
-  });
+  reply.headers(crossOriginHeaders);
 }
+
+/** Once the public URL is https. */
+export const secureHeaders: Readonly<Record<string, string>> = { 'strict-transport-security': 'max-age=31536000' };
 
 /** A value that a store or a user chose, as header: undefined where it cannot be one. */
 export function toHeaderValue(text: string | undefined): string | undefined {

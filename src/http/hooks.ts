@@ -5,12 +5,12 @@ import type { Access } from '#access/access.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Clock } from '#model/clock.ts';
 import { findActor, isLocal } from './actor.ts';
-import { baseHeaders } from './headers.ts';
+import { baseHeaders, secureHeaders } from './headers.ts';
 import type { HttpLimits } from './limits.ts';
-import { writeLoggedPath } from './log.ts';
+import { requestLogger, writeLoggedPath } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import { checkEncoding } from './parsers.ts';
-import type { Peers } from './peer.ts';
+import type { Peer, Peers } from './peer.ts';
 import type { Rates, Slots } from './rates.ts';
 import type { Server } from './route.ts';
 
@@ -31,6 +31,7 @@ export function registerHooks(server: Server, options: HooksOptions): void {
   server.decorateRequest('actor', undefined);
   server.decorateRequest('peer');
   server.decorateRequest('gone');
+  const log = requestLogger(options.log);
   const begun = new WeakMap<FastifyRequest, { at: number; error?: PackageRError }>();
 
   server.addHook('onRequest', async (request, reply) => {
@@ -38,7 +39,7 @@ export function registerHooks(server: Server, options: HooksOptions): void {
     request.peer = options.peers.peerOf(request.raw);
     request.gone = signalOf(reply);
     reply.headers(baseHeaders).header('x-request-id', request.id);
-    if (options.isSecure) reply.header('strict-transport-security', 'max-age=31536000');
+    if (options.isSecure) reply.headers(secureHeaders);
     takeSlots(request, reply, options);
     checkHead(request, options.limits);
     checkEncoding(request);
@@ -63,7 +64,7 @@ export function registerHooks(server: Server, options: HooksOptions): void {
     options.metrics.count({ method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode, milliseconds });
     const actor = request.actor === undefined ? 'nobody' : request.actor.kind === 'user' ? `user:${request.actor.id}` : request.actor.kind;
     const line = { id: request.id, method: request.method, path: writeLoggedPath(request.raw.url ?? ''), status: reply.statusCode };
-    options.log.info({ ...line, milliseconds, actor, peer: request.peer?.address, code: begun.get(request)?.error?.code }, 'request');
+    log.info({ ...line, milliseconds, actor, peer: request.peer?.address, code: begun.get(request)?.error?.code }, 'request');
   });
 }
 
@@ -76,11 +77,20 @@ function signalOf(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
+/** `who`: the signed-in user, else the share. */
+export function exchangeRateKey(peer: Peer, who: string): string {
+  return `exchange ${peer.key} ${who}`;
+}
+
+export function peerSlotKey(peer: Peer): string {
+  return `peer ${peer.key}`;
+}
+
 function takeSlots(request: FastifyRequest, reply: FastifyReply, { slots, limits }: HooksOptions): void {
   const process = slots.take('process', limits.inFlight, 'overloaded');
   reply.raw.once('close', process);
   const perPeer = request.peer.key === 'local' ? limits.inFlight : limits.inFlightPerPeer;
-  const peer = slots.take(`peer ${request.peer.key}`, perPeer, 'rate_limited', 'Too many requests of this address are under way.');
+  const peer = slots.take(peerSlotKey(request.peer), perPeer, 'rate_limited', 'Too many requests of this address are under way.');
   reply.raw.once('close', peer);
 }
 
@@ -95,7 +105,7 @@ function takeRate(request: FastifyRequest, { rates, limits }: HooksOptions): voi
   if (actor?.kind === 'system' || isLocal(request)) return;
   if (request.routeOptions.config.exchanges === true) {
     const share = (request.params as { readonly share?: string }).share?.split('~')[0] ?? '';
-    rates.take(`exchange ${peer.key} ${actor?.kind === 'user' ? actor.id : share}`, limits.rates.exchange);
+    rates.take(exchangeRateKey(peer, actor?.kind === 'user' ? actor.id : share), limits.rates.exchange);
   } else if (actor?.kind === 'user') rates.take(`user ${actor.id}`, limits.rates.user);
   else rates.take(`peer ${peer.key}`, limits.rates.peer);
 }

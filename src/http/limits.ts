@@ -24,6 +24,7 @@ export interface HttpLimits {
   readonly idleTimeout: number;
   readonly handlerTimeout: number;
   readonly inFlight: number;
+  /** Above the 8 × 8 checkers and 4 transfers of rclone, which leaves out of its copy what is answered 429. */
   readonly inFlightPerPeer: number;
   readonly eventStreams: number;
   /** Milliseconds. */
@@ -70,7 +71,7 @@ export const defaultHttpLimits: HttpLimits = {
   idleTimeout: 30_000,
   handlerTimeout: 30_000,
   inFlight: 512,
-  inFlightPerPeer: 32,
+  inFlightPerPeer: 128,
   eventStreams: 4,
   eventStreamTimeout: 3_600_000,
   archivesPerShare: 2,

@@ -124,7 +124,7 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, options: F
   const result = await exchange.exchange(opened.handle, path, { method, expiresIn, signal: request.gone });
   reply.header('vary', 'Accept');
   if (opened.handle.about.version !== undefined) reply.header('x-package-version', opened.handle.about.version);
-  if (wantsJson(request)) return reply.send(describeResult(result, opened, method));
+  if (wantsJson(request.headers.accept)) return reply.send(describeResult(result, opened, method));
   if (result.kind === 'redirect') {
     if (result.drift !== undefined) reply.header('warning', '199 - "the object has changed since it was put into the package"');
     reply.headers(linkedHeaders(result.linked));
@@ -142,7 +142,8 @@ async function sendFile(request: FastifyRequest, reply: FastifyReply, options: F
   return sendContent(request, reply, { size: entry.size, etag: entry.sha256, fileName: nameOf(entry.path), read });
 }
 
-function linkedHeaders({ size, etag, checksums }: Linked): Record<string, string> {
+/** Of what the bytes will be. */
+export function linkedHeaders({ size, etag, checksums }: Linked): Record<string, string> {
   const shown = toHeaderValue(etag);
   const verified = checksums.filter((one) => one.evidence === 'verified').map((one) => `${one.algorithm}:${one.value}`);
   return {
@@ -166,8 +167,7 @@ function describeResult(result: ExchangeResult, { base }: OpenedLink, method: 'G
   };
 }
 
-function wantsJson(request: FastifyRequest): boolean {
-  const accept = request.headers.accept ?? '';
+export function wantsJson(accept = ''): boolean {
   return /\bapplication\/json\b/.test(accept) && !/\btext\/html\b/.test(accept);
 }
 

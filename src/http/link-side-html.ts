@@ -82,7 +82,7 @@ function writeSignedIn({ own, version }: LinkSide): Html {
 
 function writeLists({ lines, folder, listBase = '' }: LinkSide, query: string): Html {
   const forPrograms = lines.length > 0 ? ['urls.txt', 'aria2.txt', 'curl.cfg'] : [];
-  const names = [...forPrograms, 'manifest.jsonl', 'SHA256SUMS'];
+  const names = [...forPrograms, 'manifest.jsonl', 'SHA256SUMS', 'MD5SUMS'];
   const links = names.map((name) => html`<li><a href="${listBase}${name}${query}">${name}</a></li>`);
   return html`<section>
 <h2>Lists</h2>

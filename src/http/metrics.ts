@@ -8,13 +8,19 @@ export interface CountedRequest {
   readonly milliseconds: number;
 }
 
+export interface MetricsOptions {
+  /** Also what Node says of itself; its timers live as long as the process. */
+  readonly process?: boolean | undefined;
+  /** Bytes of objects that packageR sent so far, other than by a redirect. */
+  readonly objectBytes?: (() => number) | undefined;
+}
+
 export class Metrics {
   readonly #registry = new Registry();
   readonly #requests: Counter<'method' | 'route' | 'status'>;
   readonly #durations: Histogram<'method' | 'route'>;
 
-  /** `process`: also what Node says of itself; its timers live as long as the process. */
-  constructor(options: { readonly process?: boolean } = {}) {
+  constructor(options: MetricsOptions = {}) {
     const registers = [this.#registry];
     this.#requests = new Counter({
       name: 'packager_http_requests_total',
@@ -29,6 +35,7 @@ export class Metrics {
       buckets: [0.005, 0.02, 0.1, 0.5, 2, 10, 60],
       registers,
     });
+    if (options.objectBytes !== undefined) countObjectBytes(this.#registry, options.objectBytes);
     if (options.process === true) collectDefaultMetrics({ register: this.#registry });
   }
 
@@ -41,4 +48,17 @@ export class Metrics {
   async write(): Promise<{ readonly contentType: string; readonly text: string }> {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() };
   }
+}
+
+/** Zero where all sources are stores that give bytes out themselves. */
+function countObjectBytes(registry: Registry, read: () => number): void {
+  new Counter({
+    name: 'packager_object_bytes_total',
+    help: 'Bytes of objects that packageR itself sent, for sources that no store serves.',
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(read());
+    },
+  });
 }

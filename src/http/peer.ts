@@ -15,8 +15,12 @@ export interface Peer {
   readonly address: string;
 }
 
+const keptPeers = 10_000;
+
 export class Peers {
   readonly #trusted: readonly Network[];
+  /** By address of the connection, those that are no trusted proxy. */
+  readonly #direct = new Map<string, Peer>();
 
   /** Addresses or networks in CIDR form. Errors: config_invalid. */
   constructor(trustedProxies: readonly string[]) {
@@ -25,9 +29,17 @@ export class Peers {
 
   /** The connection's address, or the rightmost hop that is no trusted proxy. */
   peerOf(request: IncomingMessage): Peer {
-    const connected = normalise(request.socket.remoteAddress ?? '');
+    const { remoteAddress = '' } = request.socket;
+    const known = this.#direct.get(remoteAddress);
+    if (known !== undefined) return known;
+    const connected = normalise(remoteAddress);
     if (connected === undefined) return { key: 'local', address: 'local' };
-    if (!isIn(connected, this.#trusted)) return toPeer(connected);
+    if (!isIn(connected, this.#trusted)) {
+      if (this.#direct.size >= keptPeers) this.#direct.clear();
+      const peer = toPeer(connected);
+      this.#direct.set(remoteAddress, peer);
+      return peer;
+    }
     const hops = String(request.headers['x-forwarded-for'] ?? '').split(',');
     let last = connected;
     for (const hop of hops.reverse()) {

@@ -21,6 +21,12 @@ describe('toProblem', () => {
     expect(JSON.stringify(caused.problem)).not.toContain('SECRET');
   });
 
+  it('tells nobody which address inside was refused', () => {
+    const { status, problem } = toProblem(new PackageRError('endpoint_refused', '"store.lan" is private: add store.lan:9000.'), 'r1');
+    expect([status, JSON.stringify(problem)]).toEqual([403, expect.not.stringContaining('store.lan')]);
+    expect(problem.help).toContain('sources test');
+  });
+
   it('says when to come back', () => {
     expect(toProblem(new PackageRError('rate_limited', undefined, { retryAfter: 1.2 }), '').headers['retry-after']).toBe('2');
     expect(toProblem(new PackageRError('source_unavailable'), '').headers['retry-after']).toBe('5');

@@ -55,7 +55,8 @@ export function toProblem(thrown: unknown, instance: string): ProblemAnswer {
   const status = statusOf(error.code);
   const { title, help } = errorTable[error.code];
   const retryAfter = error.retryAfter ?? retryAfterOf[status];
-  const detail = status === 500 ? title : error.message;
+  // What is at fault there is an address inside; who manages sources reads it with the source and its test.
+  const detail = status === 500 || error.code === 'endpoint_refused' ? title : error.message;
   return {
     status,
     headers: {

@@ -41,3 +41,11 @@ describe('Slots', () => {
     expect(slots.count('share')).toBe(1);
   });
 });
+
+it('gives back what was taken for nothing, and takes nothing where there is none', () => {
+  const rates = new Rates(() => 0);
+  const rate = { perMinute: 60, burst: 2 };
+  expect([rates.tryTake('a', rate), rates.tryTake('a', rate), rates.tryTake('a', rate)]).toEqual([true, true, false]);
+  rates.giveBack('a');
+  expect([rates.tryTake('a', rate), rates.tryTake('a', rate)]).toEqual([true, false]);
+});

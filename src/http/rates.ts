@@ -15,18 +15,36 @@ export class Rates {
   }
 
   /** Takes one from the bucket of `key`. Errors: rate_limited, with the seconds until there is one again. */
-  take(key: string, { perMinute, burst }: Rate): void {
+  take(key: string, rate: Rate): void {
+    const missing = this.#takeOrWait(key, rate);
+    if (missing === 0) return;
+    const retryAfter = Math.max(1, Math.ceil(missing / 1000));
+    throw new PackageRError('rate_limited', undefined, { operation: 'http.rate', retry: 'temporary', retryAfter });
+  }
+
+  /** As `take`; false, and nothing is taken, where there is none. */
+  tryTake(key: string, rate: Rate): boolean {
+    return this.#takeOrWait(key, rate) === 0;
+  }
+
+  /** Takes back a `take` for what then was not done. */
+  giveBack(key: string): void {
+    const bucket = this.#buckets.get(key);
+    if (bucket !== undefined) bucket.tokens++;
+  }
+
+  /** Milliseconds until there is one; 0 where one was taken. */
+  #takeOrWait(key: string, { perMinute, burst }: Rate): number {
     const now = this.#clock();
     const perMillisecond = perMinute / 60_000;
     const bucket = this.#buckets.get(key) ?? { tokens: burst, at: now };
     const tokens = Math.min(burst, bucket.tokens + Math.max(0, now - bucket.at) * perMillisecond);
+    bucket.tokens = tokens < 1 ? tokens : tokens - 1;
+    bucket.at = now;
     this.#buckets.delete(key);
-    this.#buckets.set(key, { tokens: tokens < 1 ? tokens : tokens - 1, at: now });
+    this.#buckets.set(key, bucket);
     if (this.#buckets.size > mostBuckets) this.#buckets.delete(this.#buckets.keys().next().value as string);
-    if (tokens < 1) {
-      const retryAfter = Math.max(1, Math.ceil((1 - tokens) / perMillisecond / 1000));
-      throw new PackageRError('rate_limited', undefined, { operation: 'http.rate', retry: 'temporary', retryAfter });
-    }
+    return tokens < 1 ? (1 - tokens) / perMillisecond : 0;
   }
 }
 

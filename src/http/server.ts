@@ -14,6 +14,7 @@ import { registerHooks } from './hooks.ts';
 import { registerIdempotency } from './idempotency.ts';
 import { documentation, registerInventory } from './inventory.ts';
 import { registerJobs } from './jobs.ts';
+import { registerLeanObjects } from './lean-objects.ts';
 import { registerLink } from './link-routes.ts';
 import { Metrics } from './metrics.ts';
 import { registerNamespaces } from './namespaces.ts';
@@ -59,6 +60,7 @@ export function createServer(deps: ServerDeps): Server {
   registerParsers(server, limits);
   registerHooks(server, { ...edge, limits });
   registerIdempotency(server, edge);
+  registerLeanObjects(server, edge);
   void server.register(swagger, documentation);
   void server.register((scope, _options, done) => {
     registerResources(scope as Server, edge);
@@ -70,10 +72,11 @@ export function createServer(deps: ServerDeps): Server {
 function sharedParts({
   settings,
   processMetrics = false,
+  objectBytes,
 }: ServerDeps): Pick<Edge, 'metrics' | 'peers' | 'publicOrigin' | 'isSecure' | 'rootPath'> {
   const { origin, protocol, pathname } = new URL(settings.publicUrl);
   return {
-    metrics: new Metrics({ process: processMetrics }),
+    metrics: new Metrics({ process: processMetrics, objectBytes }),
     peers: new Peers(settings.trustedProxies),
     publicOrigin: origin,
     isSecure: protocol === 'https:',

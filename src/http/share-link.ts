@@ -2,6 +2,8 @@
 import type { FastifyRequest } from 'fastify';
 import { PackageRError } from '#errors/error.ts';
 import { pastedLines } from '#exports/lines.ts';
+import { findSums, type SumAlgorithm } from '#exports/vouched.ts';
+import { parsePath } from '#model/path.ts';
 import type { Visitor } from '#shares/share.ts';
 import type { Shares } from '#shares/shares.ts';
 import type { Link } from './link.ts';
@@ -25,18 +27,34 @@ export function shareLink({ shares, settings }: ShareLinkOptions): Link {
       if (view.needsSignIn) return { lines: [] };
       const found = view.needsTicket ? await shares.listTicket(visitorOf(request)) : undefined;
       const share = found === undefined ? idOf(request) : `${idOf(request)}~${found.ticket}`;
-      const lines = pastedLines({ base: `${settings.publicUrl}/s/${share}/`, query });
+      const verify = await findListed(shares, request, query);
+      const lines = pastedLines({ base: `${settings.publicUrl}/s/${share}/`, query, verify });
       const kept = query === undefined ? lines : lines.filter(({ client }) => client !== 'rclone');
       return { lines: kept, ...(found === undefined ? {} : { expiresAt: found.expiresAt, listBase: `../${share}/` }) };
     },
   };
 }
 
+/** The checksum lists that a line ends with. A source that cannot be asked just now keeps nobody from the lines. */
+async function findListed(shares: Shares, request: FastifyRequest, query: string | undefined): Promise<readonly SumAlgorithm[]> {
+  try {
+    const folder = parsePath(new URLSearchParams(query).get('folder') ?? '');
+    const { tree } = await shares.open(visitorOf(request), 'list', folder);
+    return await findSums(tree, folder, request.gone);
+  } catch {
+    return ['sha256'];
+  }
+}
+
 /** `ID` or `ID~TICKET` as sent. Errors: share_not_found for anything else. */
 export function shareOf(request: FastifyRequest): string {
   const { share = '' } = request.params as Record<string, string>;
-  if (!/^[A-Za-z0-9_-]{1,128}(~[A-Za-z0-9_-]{1,128})?$/.test(share)) throw new PackageRError('share_not_found');
+  if (!isShareText(share)) throw new PackageRError('share_not_found');
   return share;
+}
+
+export function isShareText(text: string): boolean {
+  return /^[A-Za-z0-9_-]{1,128}(~[A-Za-z0-9_-]{1,128})?$/.test(text);
 }
 
 export function idOf(request: FastifyRequest): string {

@@ -10,6 +10,7 @@ import {
   SourceChangeSchema,
   SourceSchema,
   type SourceTest as SourceTestAnswer,
+  SourceTestQuerySchema,
   SourceTestSchema,
 } from '#api/sources.ts';
 import { pageQuery } from '#api/values.ts';
@@ -107,9 +108,18 @@ export function registerSources(server: Server, options: SourcesOptions): void {
     '/api/v1/sources/:name/test',
     {
       config: { ...config, streams: true },
-      schema: { summary: 'Try what the source can do', tags, params, response: { 200: SourceTestSchema } },
+      schema: {
+        summary: 'Try what the source can do',
+        tags,
+        params,
+        querystring: SourceTestQuerySchema,
+        response: { 200: SourceTestSchema },
+      },
     },
-    async (request) => viewTest(await sources.test(actorOf(request), nameOf(request.params), request.gone)),
+    async (request) => {
+      const asked = { setCors: request.query.setCors === 'true', signal: request.gone };
+      return viewTest(await sources.test(actorOf(request), nameOf(request.params), asked));
+    },
   );
   registerBrowsing(server, options);
 }

@@ -1,7 +1,15 @@
 /** Versions: frozen, compared, verified, withdrawn. */
 import { Type } from 'typebox';
 import { JobSchema } from '#api/jobs.ts';
-import { DiffQuerySchema, DiffSchema, FreezeSchema, VersionSchema, VersionsSchema, WithdrawSchema } from '#api/packages.ts';
+import {
+  DiffQuerySchema,
+  DiffSchema,
+  DriftQuerySchema,
+  FreezeSchema,
+  VersionSchema,
+  VersionsSchema,
+  WithdrawSchema,
+} from '#api/packages.ts';
 import { pageQuery } from '#api/values.ts';
 import { PackageRError } from '#errors/error.ts';
 import { root } from '#model/path.ts';
@@ -69,14 +77,34 @@ export function registerVersions(server: Server, edge: Edge): void {
       return view;
     },
   );
-  for (const verb of ['verify', 'drift'] as const) {
-    const summary = verb === 'verify' ? 'Is the version what its digest says?' : 'Are the objects still what they were?';
-    server.post(
-      `${packageUrl}/${verb}`,
-      { config: list, schema: { summary, tags, params, response: { 202: JobSchema } } },
-      async (request, reply) => reply.code(202).send(viewJob(await packages[verb](actorOf(request), referenceOf(request.params)))),
-    );
-  }
+  server.post(
+    `${packageUrl}/verify`,
+    { config: list, schema: { summary: 'Is the version what its digest says?', tags, params, response: { 202: JobSchema } } },
+    async (request, reply) => reply.code(202).send(viewJob(await packages.verify(actorOf(request), referenceOf(request.params)))),
+  );
+  server.post(
+    `${packageUrl}/drift`,
+    {
+      config: list,
+      schema: {
+        summary: 'Are the objects still what they were?',
+        tags,
+        params,
+        querystring: DriftQuerySchema,
+        response: { 202: JobSchema },
+      },
+    },
+    async (request, reply) => {
+      const { rate } = request.query;
+      const asked = rate === undefined ? {} : { rate: Number(rate) };
+      return reply.code(202).send(viewJob(await packages.drift(actorOf(request), referenceOf(request.params), asked)));
+    },
+  );
+  server.get(
+    `${packageUrl}/drift`,
+    { config: list, schema: { summary: 'What the last sweep for drift found', tags, params, response: { 200: JobSchema } } },
+    async (request) => viewJob(await packages.lastDrift(actorOf(request), referenceOf(request.params))),
+  );
   registerDiff(server, edge);
 }
 

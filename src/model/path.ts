@@ -45,10 +45,9 @@ function faultOf(text: string): string | undefined {
   if (control.test(text)) return 'holds a control character';
   if (text.startsWith('/')) return 'begins with a slash';
   if (text.endsWith('/')) return 'ends with a slash';
-  if (text.length > pathLimits.bytes || (text.length * 3 > pathLimits.bytes && Buffer.byteLength(text) > pathLimits.bytes))
-    return `is longer than ${pathLimits.bytes} bytes`;
   const segments = text.split('/');
-  if (segments.length > pathLimits.segments) return `has more than ${pathLimits.segments} segments`;
+  const excess = excessOf(text, segments.length);
+  if (excess !== undefined) return excess;
   for (const segment of segments) {
     if (segment === '') return 'has an empty segment (two slashes in a row)';
     if (segment === '.' || segment === '..') return `has the segment “${segment}”`;
@@ -56,15 +55,23 @@ function faultOf(text: string): string | undefined {
   return undefined;
 }
 
+function excessOf(text: string, segments: number): string | undefined {
+  if (text.length > pathLimits.bytes || (text.length * 3 > pathLimits.bytes && Buffer.byteLength(text) > pathLimits.bytes))
+    return `is longer than ${pathLimits.bytes} bytes`;
+  return segments > pathLimits.segments ? `has more than ${pathLimits.segments} segments` : undefined;
+}
+
 /** For messages: escaped, at most 120 characters. */
 function quote(text: string): string {
   return JSON.stringify(text.length > 120 ? `${text.slice(0, 119)}…` : text);
 }
 
+/** Errors: path_invalid for what is too long or too deep together. */
 export function joinPath(folder: Path, name: Path): Path {
   if (folder === root) return name;
   if (name === root) return folder;
-  return parsePath(`${folder}/${name}`);
+  const joined = `${folder}/${name}`;
+  return excessOf(joined, joined.split('/').length) === undefined ? (joined as Path) : parsePath(joined);
 }
 
 export function parentOf(path: Path): Path {

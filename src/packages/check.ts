@@ -1,16 +1,11 @@
-/** Checks of a package, as jobs: `verify` recomputes what the state keeps, `drift` asks the stores whether the objects are still the same. */
+/** `verify`: recomputes what the state keeps of a version, and compares. */
 import { createHash } from 'node:crypto';
-import { isError, PackageRError } from '#errors/error.ts';
-import type { Pointer } from '#model/entry.ts';
-import type { Key } from '#model/key.ts';
+import { PackageRError } from '#errors/error.ts';
 import { ManifestHasher, type ManifestRange } from '#model/manifest.ts';
-import type { Path } from '#model/path.ts';
-import type { SourceHandle } from '#sources/source-handle.ts';
 import { entryKinds, type VersionRow } from '#state/schema.ts';
 import type { State } from '#state/state.ts';
 import { EntryReader } from './entry-reader.ts';
 import { toLeaf } from './entry-row.ts';
-import type { ObjectFacts, StatObject } from './objects.ts';
 import { listRanges } from './ranges.ts';
 
 export interface VerifyWork {
@@ -67,78 +62,4 @@ async function verifyText(state: State, version: VersionRow, path: string, sha25
 
 function fault(version: VersionRow, what: string): PackageRError {
   return new PackageRError('verify_failed', `Version ${version.number} is damaged: ${what}.`, { operation: 'packages.verify' });
-}
-
-export interface DriftWork {
-  readonly state: State;
-  readonly package: number;
-  readonly step: number;
-  readonly signal: AbortSignal;
-  readonly resume: DriftCheckpoint | undefined;
-  /** Objects asked at the same time. */
-  readonly atOnce: number;
-  open(source: string, path: Path): Promise<SourceHandle>;
-  readonly stat: StatObject;
-  placeOf(key: Key): Path;
-  save(checkpoint: DriftCheckpoint): Promise<void>;
-  progress(done: number): void;
-}
-
-export interface DriftCheckpoint {
-  readonly after: string;
-  readonly result: DriftResult;
-}
-
-export interface DriftResult {
-  readonly intact: number;
-  readonly changed: number;
-  readonly gone: number;
-  /** Could not be asked: the source is away, or may not be read. */
-  readonly unknown: number;
-  /** The first thousand of each. */
-  readonly paths: { readonly changed: readonly Path[]; readonly gone: readonly Path[]; readonly unknown: readonly Path[] };
-}
-
-type Drift = 'intact' | 'changed' | 'gone' | 'unknown';
-
-const pathsLimit = 1000;
-
-/** Looks at each object once. */
-export async function findDrift(work: DriftWork): Promise<DriftResult> {
-  const { state, package: id, step, resume, signal, atOnce, save, progress } = work;
-  let result: DriftResult = resume?.result ?? { intact: 0, changed: 0, gone: 0, unknown: 0, paths: { changed: [], gone: [], unknown: [] } };
-  const entries = new EntryReader({ state, package: id, step, withFolders: false });
-  for await (const rows of entries.batches('', resume?.after, signal)) {
-    const pointers = rows.filter((row) => row.kind === entryKinds.pointer).map((row) => toLeaf(row) as Pointer);
-    for (let at = 0; at < pointers.length; at += atOnce) {
-      signal.throwIfAborted();
-      const some = pointers.slice(at, at + atOnce);
-      const outcomes = await Promise.all(some.map((pointer) => driftOf(pointer, work)));
-      for (const [index, outcome] of outcomes.entries()) result = count(result, outcome, some[index] as Pointer);
-    }
-    progress(result.intact + result.changed + result.gone + result.unknown);
-    await save({ after: rows.at(-1)?.path ?? '', result });
-  }
-  return result;
-}
-
-async function driftOf(pointer: Pointer, { open, stat, placeOf, signal }: DriftWork): Promise<Drift> {
-  try {
-    const handle = await open(pointer.source, placeOf(pointer.key));
-    return isIntact(pointer, await stat(handle, pointer.key, { version: pointer.version, signal })) ? 'intact' : 'changed';
-  } catch (error) {
-    if (isError(error, 'object_not_found') || isError(error, 'object_gone')) return 'gone';
-    if (signal.aborted || !(error instanceof PackageRError)) throw error;
-    return 'unknown';
-  }
-}
-
-export function isIntact(pointer: Pointer, facts: ObjectFacts): boolean {
-  return facts.size === pointer.size && (pointer.etag === undefined || facts.etag === undefined || facts.etag === pointer.etag);
-}
-
-function count(result: DriftResult, drift: Drift, { path }: Pointer): DriftResult {
-  const counted = { ...result, [drift]: result[drift] + 1 };
-  if (drift === 'intact' || result.paths[drift].length >= pathsLimit) return counted;
-  return { ...counted, paths: { ...result.paths, [drift]: [...result.paths[drift], path] } };
 }

@@ -4,19 +4,23 @@ import type { Access } from '#access/access.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { JobContext, JobView } from '#jobs/job.ts';
 import type { Jobs } from '#jobs/jobs.ts';
+import type { Clock } from '#model/clock.ts';
 import { placeOfKey } from '#sources/place.ts';
 import type { Sources } from '#sources/sources.ts';
 import type { State, Write } from '#state/state.ts';
-import { type DriftCheckpoint, findDrift, verifyVersion } from './check.ts';
+import { verifyVersion } from './check.ts';
 import { actorOf } from './curator.ts';
-import type { StatObject } from './objects.ts';
+import { type DriftCheckpoint, findDrift } from './drift.ts';
+import type { ListObjects, StatObject } from './objects.ts';
 
 export interface ChecksOptions {
   readonly state: State;
   readonly access: Access;
   readonly sources: Sources;
   readonly jobs: Jobs;
+  readonly clock: Clock;
   readonly stat: StatObject;
+  readonly list?: ListObjects | undefined;
 }
 
 interface VersionInput {
@@ -24,12 +28,15 @@ interface VersionInput {
   readonly version: number;
 }
 
-interface StepInput {
+interface DriftInput {
   readonly package: number;
   readonly step: number;
+  /** Entries of the step, where that is known. */
+  readonly entries?: number;
+  /** Questions to the stores a second. */
+  readonly rate: number;
 }
 
-const statsAtOnce = 8;
 const purgeRows = 1000;
 
 export class Checks {
@@ -38,7 +45,7 @@ export class Checks {
   constructor(options: ChecksOptions) {
     this.#options = options;
     options.jobs.register<VersionInput>('package.verify', { run: (context) => this.#verify(context) });
-    options.jobs.register<StepInput>('package.drift', { run: (context) => this.#drift(context) });
+    options.jobs.register<DriftInput>('package.drift', { run: (context) => this.#drift(context) });
     options.jobs.register<{ readonly package: number }>('package.purge', { run: (context) => this.#purge(context) });
   }
 
@@ -47,9 +54,21 @@ export class Checks {
     return this.#options.jobs.start({ kind: 'package.verify', subject: `package:${packageId}@${version}`, ownerId, input });
   }
 
-  drift(packageId: number, step: number, ownerId: string): Promise<JobView> {
-    const input: StepInput = { package: packageId, step };
-    return this.#options.jobs.start({ kind: 'package.drift', subject: `package:${packageId}`, ownerId, input });
+  drift(input: DriftInput, version: number | undefined, ownerId: string): Promise<JobView> {
+    return this.#options.jobs.start({ kind: 'package.drift', subject: subjectOf(input.package, version), ownerId, input });
+  }
+
+  /** The newest sweep of a version, or of the draft, that has ended. Errors: not_found. */
+  async lastDrift(packageId: number, version: number | undefined): Promise<JobView> {
+    const system = { kind: 'system', name: 'packages' } as const;
+    let cursor: string | undefined;
+    do {
+      const page = await this.#options.jobs.list(system, { subject: subjectOf(packageId, version), state: 'done', cursor });
+      const found = page.jobs.find(({ kind }) => kind === 'package.drift');
+      if (found !== undefined) return found;
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+    throw new PackageRError('not_found', 'No sweep for drift has ended here yet.');
   }
 
   /** `removal` marks the package as removed, in the same unit. */
@@ -73,21 +92,24 @@ export class Checks {
     return { ...checked, digest: version.digest };
   }
 
-  async #drift(context: JobContext<StepInput>): Promise<Record<string, unknown>> {
-    const { state, access, sources, stat } = this.#options;
+  async #drift(context: JobContext<DriftInput>): Promise<Record<string, unknown>> {
+    const { state, access, sources, clock, stat, list } = this.#options;
     const { input, signal, ownerId } = context;
     const actor = await actorOf(access, ownerId);
     const result = await findDrift({
       state,
-      ...input,
+      package: input.package,
+      step: input.step,
+      rate: input.rate,
+      clock,
       signal,
       resume: context.checkpoint as DriftCheckpoint | undefined,
-      atOnce: statsAtOnce,
-      open: (source, path) => sources.openById(actor, 'stat', source, path),
+      open: (action, source, path) => sources.openById(actor, action, source, path),
       stat,
+      list,
       placeOf: placeOfKey,
       save: (checkpoint) => context.save(checkpoint),
-      progress: (done) => context.progress({ done }),
+      progress: (done) => context.progress({ done, ...(input.entries === undefined ? {} : { total: input.entries }) }),
     });
     return { ...result };
   }
@@ -122,4 +144,8 @@ export class Checks {
     await sweep('version', ['number']);
     return { rows: done };
   }
+}
+
+function subjectOf(packageId: number, version: number | undefined): string {
+  return version === undefined ? `package:${packageId}` : `package:${packageId}@${version}`;
 }

@@ -17,7 +17,7 @@ import type { AnnexRequest } from './annex-request.ts';
 import { actorOf } from './curator.ts';
 import { DraftStep, type StepNote, type Tally } from './draft-step.ts';
 import { applyEdit, type Edit, type EditCheckpoint } from './edits.ts';
-import type { StatObject } from './objects.ts';
+import type { ListObjects, StatObject } from './objects.ts';
 import { abandonStep, claimStep, getPackageRow } from './open-step.ts';
 import type { EditResult, Operation } from './package.ts';
 
@@ -30,6 +30,7 @@ export interface DraftsOptions {
   readonly clock: Clock;
   readonly makeId: MakeId;
   readonly stat: StatObject;
+  readonly list?: ListObjects | undefined;
   readonly inline: InlinePolicy;
   readonly limits: { readonly textBytes: number };
 }

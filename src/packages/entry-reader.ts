@@ -5,7 +5,8 @@
 import { setImmediate } from 'node:timers/promises';
 import type { EntryRow } from '#state/schema.ts';
 import { entryKinds } from '#state/schema.ts';
-import type { State } from '#state/state.ts';
+import type { PreparedRead, State } from '#state/state.ts';
+import { entryColumns, type LeafRow, leafColumns, toLeafRow } from './entry-row.ts';
 
 /** Where reading goes on: at the row path itself, or behind it. */
 export interface Position {
@@ -54,6 +55,7 @@ const longRun = 2;
 export class EntryReader {
   readonly #options: EntryReaderOptions;
   #windows = 0;
+  #one: PreparedRead | undefined;
 
   constructor(options: EntryReaderOptions) {
     this.#options = options;
@@ -84,11 +86,20 @@ export class EntryReader {
     return (await this.read(from, before, 16)).rows[0];
   }
 
+  /** The row of exactly this row path. */
+  async get(path: string): Promise<LeafRow | undefined> {
+    const { state, package: id, step, withFolders } = this.#options;
+    this.#one ??= state.prepare(this.#visible(leafColumns).where('path', '=', ''));
+    const found = withFolders ? this.#one.first(id, step, step, path) : this.#one.first(id, step, step, entryKinds.folder, path);
+    const values = found instanceof Promise ? await found : found;
+    return values === undefined ? undefined : toLeafRow(values);
+  }
+
   /** The rows of exactly these row paths. */
   async find(paths: readonly string[]): Promise<Map<string, EntryRow>> {
     const found = new Map<string, EntryRow>();
     for (let at = 0; at < paths.length; at += 500) {
-      const rows = await this.#visible()
+      const rows = await this.#visible(entryColumns)
         .where('path', 'in', paths.slice(at, at + 500))
         .execute();
       for (const row of rows) found.set(row.path, row);
@@ -107,11 +118,11 @@ export class EntryReader {
     }
   }
 
-  #visible() {
+  #visible<C extends keyof EntryRow>(columns: readonly C[]) {
     const { state, package: id, step, withFolders } = this.#options;
     const visible = state.db
       .selectFrom('entry')
-      .selectAll()
+      .select(columns)
       .where('package', '=', id)
       .where('from_step', '<=', step)
       .where('to_step', '>', step);
@@ -121,7 +132,7 @@ export class EntryReader {
   async #window(from: Position, before: string | undefined, size: number): Promise<EntryBatch> {
     if (++this.#windows % 8 === 0) await setImmediate();
     let rows = this.#options.state.db.selectFrom('entry').select('path').where('package', '=', this.#options.package);
-    let visible = this.#visible();
+    let visible = this.#visible(entryColumns);
     rows = rows.where('path', from.isAfter ? '>' : '>=', from.path);
     visible = visible.where('path', from.isAfter ? '>' : '>=', from.path);
     if (before !== undefined) rows = rows.where('path', '<', before);

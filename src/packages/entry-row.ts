@@ -31,6 +31,32 @@ export const entryColumns = [
   'ends_range',
 ] as const satisfies readonly (keyof EntryRow)[];
 
+/** What a leaf is made of. */
+export const leafColumns = [
+  'path',
+  'kind',
+  'size',
+  'source',
+  'key',
+  'key_bytes',
+  'version',
+  'etag',
+  'modified_at',
+  'sha256',
+  'checksums',
+  'meta',
+  'inline',
+] as const satisfies readonly (keyof EntryRow)[];
+
+export type LeafRow = Pick<EntryRow, (typeof leafColumns)[number]>;
+
+/** The values of `leafColumns`, in their order, as a row. */
+export function toLeafRow(values: readonly SqlValue[]): LeafRow {
+  const [path, kind, size, source, key, key_bytes, version, etag, modified_at, sha256, checksums, meta, inline] = values;
+  const row = { path, kind, size, source, key, key_bytes, version, etag, modified_at, sha256, checksums, meta, inline };
+  return row as LeafRow;
+}
+
 /** `path` of the row of an explicit folder. */
 export function folderRowPath(path: Path): string {
   return `${path}/`;
@@ -72,7 +98,7 @@ function toFolder(row: EntryRow): Folder {
   return { kind: 'folder', path: row.path.slice(0, -1) as Path, explicit: true };
 }
 
-export function toLeaf(row: EntryRow): Leaf {
+export function toLeaf(row: LeafRow): Leaf {
   const common = {
     path: row.path as Path,
     size: row.size,
@@ -92,7 +118,7 @@ export function toLeaf(row: EntryRow): Leaf {
   };
 }
 
-function keyOf(row: EntryRow): Key {
+function keyOf(row: LeafRow): Key {
   return row.key_bytes === null ? (row.key as Key) : decodeKey(row.key_bytes);
 }
 

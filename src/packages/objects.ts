@@ -18,3 +18,13 @@ export type StatObject = (
   key: Key,
   options: { readonly version?: string | undefined; readonly signal?: AbortSignal | undefined },
 ) => Promise<ObjectFacts>;
+
+export interface ListedObject extends ObjectFacts {
+  readonly key: Key;
+}
+
+/** `listObjects` of sources/presign.ts: a page of all that lies in the handle’s place. Errors: forbidden, and those of Driver.list. */
+export type ListObjects = (
+  handle: SourceHandle,
+  request: { readonly startAfter?: string | undefined; readonly versions?: boolean | undefined; readonly signal?: AbortSignal | undefined },
+) => Promise<{ readonly objects: readonly ListedObject[]; readonly cursor?: string }>;

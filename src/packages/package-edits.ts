@@ -35,6 +35,8 @@ export interface PackageLimits {
   readonly listItems: number;
   /** Bytes of the message of a version. */
   readonly messageBytes: number;
+  /** Questions a second that a sweep for drift asks of stores. */
+  readonly driftPerSecond: number;
 }
 
 const defaultPackageLimits: PackageLimits = {
@@ -42,6 +44,7 @@ const defaultPackageLimits: PackageLimits = {
   jobEntries: 10_000,
   listItems: 100_000,
   messageBytes: 10 * 1024,
+  driftPerSecond: 100,
 };
 
 export interface PackagesOptions extends Omit<DraftsOptions, 'limits'> {

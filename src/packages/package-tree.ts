@@ -48,7 +48,7 @@ export class PackageTree implements Tree {
 
   async find(path: Path): Promise<Entry | undefined> {
     if (path === root) return { kind: 'folder', path };
-    const row = (await this.#entries.find([path])).get(path);
+    const row = await this.#entries.get(path);
     if (row !== undefined) return toLeaf(row);
     const below = prefixOf(path);
     const first = await this.#entries.first({ path: below, isAfter: false }, endOf(below));
@@ -58,7 +58,7 @@ export class PackageTree implements Tree {
   async *walk(folder: Path, { after, signal }: WalkOptions = {}): AsyncGenerator<Leaf, void> {
     const prefix = prefixOf(folder);
     if (folder !== root && (after === undefined || compareBytes(after, folder) < 0)) {
-      const own = (await this.#entries.find([folder])).get(folder);
+      const own = await this.#entries.get(folder);
       if (own !== undefined) yield toLeaf(own);
     }
     const behind = after !== undefined && compareBytes(after, prefix) > 0 ? after : undefined;
@@ -68,7 +68,7 @@ export class PackageTree implements Tree {
   }
 
   async *read(path: Path, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
-    const row = (await this.#entries.find([path])).get(path);
+    const row = await this.#entries.get(path);
     const leaf = row === undefined ? undefined : toLeaf(row);
     if (leaf === undefined)
       throw new PackageRError('not_found', `There is no file ${JSON.stringify(path)}.`, { operation: 'packages.read' });

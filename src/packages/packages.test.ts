@@ -496,11 +496,22 @@ describe('versions', () => {
       ],
     });
     await packages.freeze(adm, a);
-    const drift = async () => (await jobs.wait((await packages.drift(adm, ref('alice/a@1'))).id)).result;
-    const paths = { changed: ['top.txt'], gone: ['nowhere'], unknown: [] };
-    expect(await drift()).toEqual({ intact: 1, changed: 1, gone: 1, unknown: 0, paths });
+    const drift = async () => (await jobs.wait((await packages.drift(adm, ref('alice/a@1'), { rate: 5000 })).id)).result;
+    const now = { size: 16, etag: expect.stringMatching(/^[0-9a-f]+$/) };
+    expect(await drift()).toEqual({
+      intact: 1,
+      changed: 1,
+      gone: 1,
+      unreachable: 0,
+      questions: 3,
+      entries: [
+        { path: 'nowhere', found: 'gone', size: 1, etag: 'x' },
+        { path: 'top.txt', found: 'changed', size: 3, etag: 'of old', now },
+      ],
+    });
     await sources.remove(adm, parseName('src'), { force: true });
-    expect(await drift()).toMatchObject({ intact: 0, unknown: 3 });
+    const codes = (await drift())?.['entries'] as { found: string; code: string }[];
+    expect(codes.map(({ found, code }) => [found, code])).toEqual(Array(3).fill(['unreachable', 'not_found']));
   });
 
   it('keep their source from being removed unless forced', async () => {

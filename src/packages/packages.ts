@@ -204,11 +204,23 @@ export class Packages extends PackageEdits {
     return this.#checks.verify(found.row.id, version.number, writeActorId(actor));
   }
 
-  /** Starts the job that looks whether the objects are still what they were. */
-  async drift(actor: Actor, reference: PackageReference): Promise<JobView> {
+  /** Starts the job that looks whether the objects are still what they were; `rate`: questions to the stores a second. */
+  async drift(
+    actor: Actor,
+    reference: PackageReference,
+    { rate = this.limits.driftPerSecond }: { readonly rate?: number | undefined } = {},
+  ): Promise<JobView> {
     const { found } = await this.doors.find(actor, 'list', reference);
-    const step = reference.version === undefined ? found.row.head : (await this.rows.getVersion(found, reference.version)).step;
-    return this.#checks.drift(found.row.id, step, writeActorId(actor));
+    const version = reference.version === undefined ? undefined : await this.rows.getVersion(found, reference.version);
+    const at = version === undefined ? { step: found.row.head } : { step: version.step, entries: version.entries };
+    return this.#checks.drift({ package: found.row.id, rate, ...at }, version?.number, writeActorId(actor));
+  }
+
+  /** The newest sweep for drift that has ended, whoever started it. Errors: not_found where there is none. */
+  async lastDrift(actor: Actor, reference: PackageReference): Promise<JobView> {
+    const { found } = await this.doors.find(actor, 'list', reference);
+    const version = reference.version === undefined ? undefined : await this.rows.getVersion(found, reference.version);
+    return this.#checks.lastDrift(found.row.id, version?.number);
   }
 
   /** The version answers version_withdrawn from now on; its number and digest stay. Errors: not_found, version_withdrawn. */

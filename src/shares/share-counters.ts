@@ -81,6 +81,7 @@ export class ShareCounters {
           horizon_at: eb.case().when('horizon_at', '<', count.horizonAt).then(count.horizonAt).else(eb.ref('horizon_at')).end(),
         }))
         .where('number', '=', number),
+      isCount: true as const,
     }));
     await this.#state.write(...unit).catch(() => this.#keep(counts));
   }

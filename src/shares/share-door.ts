@@ -5,20 +5,19 @@
 import { createHash, createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { Access } from '#access/access.ts';
 import { peerOf } from '#access/attempts.ts';
-import type { Handle, HandleAbout } from '#access/handle.ts';
 import { verifyPassword } from '#access/password.ts';
-import type { Place } from '#access/place.ts';
+import type { Place, Proof } from '#access/place.ts';
 import { isError, PackageRError } from '#errors/error.ts';
 import type { Events } from '#events/events.ts';
-import type { Action, UserActor, VisitorActor } from '#model/actor.ts';
+import type { Action, UserActor } from '#model/actor.ts';
 import type { Clock, MakeId } from '#model/clock.ts';
-import { joinPath, nameOf, type Path, root } from '#model/path.ts';
-import { PackageHandle } from '#packages/package-handle.ts';
+import { type Path, root } from '#model/path.ts';
 import type { ListTicket, PublicShareView, Unlocked, Visitor } from '#shares/share.ts';
 import type { ShareCounters } from '#shares/share-counters.ts';
 import { ShareHandle } from '#shares/share-handle.ts';
 import { clientOfAddress, clientOfTicket, clientOfUser, hashTicket, makeTicket, parseShareLink } from '#shares/share-link.ts';
-import { pathOf, rightsOf, type ShareRows, type StoredShare, stateOf } from '#shares/share-rows.ts';
+import { isNothing, makeOpening, type Opening, Openings, placeIn } from '#shares/share-opening.ts';
+import { rightsOf, type ShareRows, type StoredShare, stateOf } from '#shares/share-rows.ts';
 import type { ShareTargets } from '#shares/share-targets.ts';
 import { shareTree } from '#shares/share-tree.ts';
 import type { ShareUses } from '#shares/share-uses.ts';
@@ -47,6 +46,8 @@ const keptPasswords = 1000;
 interface Entered {
   readonly row: StoredShare;
   readonly client: string;
+  /** Milliseconds since 1970; undefined where no ticket that holds was shown. */
+  readonly ticketEndsAt: number | undefined;
 }
 
 export class ShareDoor {
@@ -60,10 +61,9 @@ export class ShareDoor {
   readonly #targets: ShareTargets;
   readonly #counters: ShareCounters;
   readonly #uses: ShareUses;
+  readonly #openings: Openings;
   /** Keyed hashes of passwords that were right, and until when that is believed. */
   readonly #passwords = new Map<string, number>();
-  /** Under which generations of state and share a handle was last found open. */
-  readonly #checked = new WeakMap<ShareHandle, { readonly state: number; readonly share: number }>();
 
   constructor(options: ShareDoorOptions) {
     this.#state = options.state;
@@ -76,58 +76,32 @@ export class ShareDoor {
     this.#targets = options.targets;
     this.#counters = options.counters;
     this.#uses = options.uses;
+    this.#openings = new Openings(options);
   }
 
   async open(visitor: Visitor, action: Action, path: Path): Promise<ShareHandle> {
-    const generation = this.#state.generation;
-    const { row, client } = await this.#enter(visitor);
-    checkRight(row, action, visitor.user);
-    const isAccepted = await this.#hasAccepted(row, client);
-    const actor: VisitorActor = { kind: 'visitor', share: String(row.number), client, address: visitor.address };
-    const { owner, inner, isFile } = await this.#reach(row, action, visitor.address);
-    if (action === 'download' && !isAccepted) throw new PackageRError('terms_not_accepted');
-    if (isFile && path !== root && path !== nameOf(pathOf(row))) throw nothingAt(path);
-    const place = placeBelow(inner.place, isFile ? root : path);
-    const proof = await this.#access.authorizeShared(actor, owner, action, place).catch((error: unknown) => {
+    const opening = this.#openings.find(visitor, action) ?? (await this.#begin(visitor, action));
+    if (isNothing(opening, path)) throw nothingAt(path);
+    const { actor, owner } = opening;
+    const proof = await this.#access.authorizeShared(actor, owner, action, placeIn(opening, path)).catch((error: unknown) => {
       throw isHidden(error) ? nothingAt(path) : error;
     });
-    const share = {
-      number: row.number,
-      id: row.id,
-      client,
-      exchange: rightsOf(row).includes('exchange'),
-      terms: row.terms,
-      ...(row.max_objects === null ? {} : { maxObjects: row.max_objects }),
-      ...(row.max_bytes === null ? {} : { maxBytes: row.max_bytes }),
-    };
-    const about = describe(row, inner);
-    const handle: ShareHandle = new ShareHandle({
-      proof,
-      tree: shareTree({
-        tree: inner.tree,
-        path: pathOf(row),
-        isFile,
-        beforeRead: action === 'download' ? (leaf) => this.#claim(handle, leaf) : undefined,
-      }),
-      path,
-      about,
-      subject: `share:${row.number}`,
-      curator: inner.curator,
-      endsAt: row.expires_at ?? undefined,
-      onDrift: row.on_drift,
-      share,
-      view: publicView(row, inner, about, !isAccepted),
-    });
-    this.#checked.set(handle, { state: generation, share: row.generation });
-    if (this.#counters.opened(row.number, client)) this.#events.record({ actor, action: 'share.open', subject: handle.subject });
-    return handle;
+    return this.#handle(opening, proof, path);
+  }
+
+  /** As open for who came before, where nothing has changed since, without waiting. Undefined where open is to be asked, for any reason. */
+  openAgain(visitor: Visitor, action: Action, path: Path): ShareHandle | undefined {
+    const opening = this.#openings.find(visitor, action);
+    if (opening === undefined || isNothing(opening, path)) return undefined;
+    const proof = this.#access.proveLoaded(opening.owner, action, placeIn(opening, path), opening.actor);
+    return proof === undefined ? undefined : this.#handle(opening, proof, path);
   }
 
   /** The twin of open for handles that live on: nothing more comes out once the share, or its owner’s right, has ended. */
   async stillOpen(handle: ShareHandle): Promise<void> {
     const ended = handle.endsAt !== undefined && handle.endsAt <= this.#clock();
-    const checked = this.#checked.get(handle);
-    if (ended || checked === undefined) throw shareNotFound();
+    const { checked } = handle;
+    if (ended) throw shareNotFound();
     const generation = this.#state.generation;
     if (checked.state === generation) return;
     const row = await this.#rows.find(handle.share.id);
@@ -138,7 +112,7 @@ export class ShareDoor {
     } catch (error) {
       throw isHidden(error) ? shareNotFound() : error;
     }
-    this.#checked.set(handle, { ...checked, state: generation });
+    handle.checked = { ...checked, state: generation };
   }
 
   async countUse(handle: ShareHandle, leaf: Parameters<ShareUses['claim']>[1]): Promise<void> {
@@ -204,6 +178,42 @@ export class ShareDoor {
     }
   }
 
+  async #begin(visitor: Visitor, action: Action): Promise<Opening> {
+    const { generation } = this.#state;
+    const { row, client, ticketEndsAt } = await this.#enter(visitor);
+    checkRight(row, action, visitor.user);
+    const isAccepted = await this.#hasAccepted(row, client);
+    const { owner, inner, isFile } = await this.#reach(row, action, visitor.address);
+    if (action === 'download' && !isAccepted) throw new PackageRError('terms_not_accepted');
+    const opening = makeOpening({ generation, row, client, owner, inner, isFile, isAccepted, ticketEndsAt }, visitor.address);
+    this.#openings.keep(visitor, action, opening);
+    return opening;
+  }
+
+  #handle(opening: Opening, proof: Proof, path: Path): ShareHandle {
+    const { row, inner, actor, isFile } = opening;
+    const handle: ShareHandle = new ShareHandle({
+      proof,
+      tree: shareTree({
+        tree: inner.tree,
+        path: opening.path,
+        isFile,
+        beforeRead: proof.action === 'download' ? (leaf) => this.#claim(handle, leaf) : undefined,
+      }),
+      path,
+      about: opening.about,
+      subject: `share:${row.number}`,
+      curator: inner.curator,
+      endsAt: row.expires_at ?? undefined,
+      onDrift: row.on_drift,
+      share: opening.share,
+      view: opening.view,
+      checked: opening.checked,
+    });
+    if (this.#counters.opened(row.number, actor.client)) this.#events.record({ actor, action: 'share.open', subject: handle.subject });
+    return handle;
+  }
+
   /** The row and the client, past link, audience and lock. */
   async #enter(visitor: Visitor): Promise<Entered> {
     const link = parseShareLink(visitor.share);
@@ -218,7 +228,7 @@ export class ShareDoor {
     if (row.audience === 'password' && ticket === undefined) await this.#unlockBy(row, visitor);
     const ofTicket = ticket === undefined || link?.ticket === undefined ? undefined : clientOfTicket(link.ticket);
     const client = user === undefined ? (ofTicket ?? clientOfAddress(this.#hashKey, row.number, visitor.address)) : clientOfUser(user.id);
-    return { row, client };
+    return { row, client, ticketEndsAt: ticket?.expires_at };
   }
 
   async #isNamed(row: StoredShare, user: UserActor): Promise<boolean> {
@@ -327,47 +337,6 @@ function checkRight(row: StoredShare, action: Action, user: UserActor | undefine
   const isNarrowed = row.audience !== 'link' && user?.only !== undefined && !user.only.includes(action);
   if (!isGiven || isNarrowed)
     throw new PackageRError('forbidden', 'This share does not give the right to do this.', { context: { action } });
-}
-
-function placeBelow(place: Place, path: Path): Place {
-  return place.kind === 'system' ? place : { ...place, path: joinPath(place.path, path) };
-}
-
-function describe(row: StoredShare, inner: Handle): HandleAbout {
-  if (!(inner instanceof PackageHandle)) return { title: row.title || nameOf(pathOf(row)) || 'files', at: inner.about.at };
-  const isWhole = pathOf(row) === root;
-  return {
-    title: inner.package.name,
-    at: inner.about.at,
-    ...(inner.about.version === undefined ? {} : { version: inner.about.version }),
-    ...(inner.about.digest === undefined ? {} : { digest: inner.about.digest }),
-    ...(inner.about.description === undefined || !isWhole ? {} : { description: inner.about.description }),
-  };
-}
-
-function publicView(row: StoredShare, inner: Handle, about: HandleAbout, needsAcceptance: boolean): PublicShareView {
-  const version = inner instanceof PackageHandle ? inner.version : undefined;
-  const whole = pathOf(row) === root ? version : undefined;
-  return {
-    title: row.title || about.title,
-    note: row.note,
-    terms: row.terms,
-    needsAcceptance,
-    needsSignIn: row.audience === 'users' || row.audience === 'named',
-    needsTicket: row.audience === 'password',
-    kind: row.target,
-    rights: rightsOf(row),
-    onDrift: row.on_drift,
-    expiresAt: row.expires_at ?? undefined,
-    maxObjects: row.max_objects ?? undefined,
-    maxBytes: row.max_bytes ?? undefined,
-    version: version?.number,
-    digest: version?.digest,
-    frozenAt: version?.frozenAt,
-    description: about.description,
-    entries: whole?.entries,
-    bytes: whole?.bytes,
-  };
 }
 
 function hashTerms(terms: string): string {

@@ -5,15 +5,24 @@ import type { PublicShareView } from '#shares/share.ts';
 export interface ShareHandleOptions extends HandleOptions {
   readonly share: HandleShare;
   readonly view: PublicShareView;
+  readonly checked: CheckedUnder;
+}
+
+export interface CheckedUnder {
+  readonly state: number;
+  readonly share: number;
 }
 
 export class ShareHandle extends Handle {
   override readonly share: HandleShare;
   readonly view: PublicShareView;
+  /** Under which generations of state and share it was last found open: for ShareDoor alone. */
+  checked: CheckedUnder;
 
   constructor(options: ShareHandleOptions) {
     super(options);
     this.share = options.share;
     this.view = options.view;
+    this.checked = options.checked;
   }
 }

@@ -214,6 +214,14 @@ export class Shares {
   }
 
   /**
+   * As `open`, without waiting, for who has come in before and where nothing has changed since that could be decided otherwise.
+   * Undefined where `open` is to be asked, whatever it says: nothing was counted then.
+   */
+  openAgain(visitor: Visitor, action: Action, path: Path): ShareHandle | undefined {
+    return this.#door.openAgain(visitor, action, path);
+  }
+
+  /**
    * Counts a leaf, with its path in the share, against the limits of the client: before its first byte or URL. Handles that came in
    * by no share are not counted. May run twice for one leaf. Errors: share_limit_reached with retryAfter; share_not_found where the
    * share ended meanwhile.

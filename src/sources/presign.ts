@@ -3,11 +3,21 @@
  * (see biome.json). A handle reaches only keys within the place it was opened for, and only what its action allows.
  */
 import type { Capabilities } from '#drivers/capability.ts';
-import type { Driver, ObjectBody, ObjectInfo, ReadObjectOptions, StatOptions, UploadedPart, WriteOptions } from '#drivers/driver.ts';
+import type {
+  Driver,
+  ListPage,
+  ListRequest,
+  ObjectBody,
+  ObjectInfo,
+  ReadObjectOptions,
+  StatOptions,
+  UploadedPart,
+  WriteOptions,
+} from '#drivers/driver.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Action } from '#model/actor.ts';
 import type { Key } from '#model/key.ts';
-import { isWithin } from '#model/path.ts';
+import { isWithin, root } from '#model/path.ts';
 import type { ResponseHeaders, TemporaryUrl, TransferMethod } from '#model/temporary-url.ts';
 import { placeOfKey } from '#sources/place.ts';
 import type { SourceHandle } from '#sources/source-handle.ts';
@@ -29,6 +39,7 @@ export type PresignCapabilities = Pick<Capabilities, 'presign' | 'presignMaxSeco
 
 /** A driver that is replaced when its source changes: `current` refuses once that happened. */
 export interface Reach {
+  readonly isReplaced: boolean;
   current(): Driver;
 }
 
@@ -59,9 +70,24 @@ export function presignCapabilities(handle: SourceHandle): PresignCapabilities {
   return { presign, presignMaxSeconds, versions, publicUrls };
 }
 
+/** The source changed since the handle was opened: what it is asked is refused, and a handle that is opened now is not. */
+export function isOutdated(handle: SourceHandle): boolean {
+  return reachOf(handle).isReplaced;
+}
+
 /** The object as it is now, for drift. Errors: forbidden (see presignObject); object_not_found. */
 export async function statObject(handle: SourceHandle, key: Key, options: StatOptions = {}): Promise<ObjectInfo> {
   return reachObject(handle, key, ['download', 'stat']).stat(key, options);
+}
+
+/** A page of all objects in the handle’s place, as they are now, for drift. Errors: forbidden (see presignObject). */
+export async function listObjects(
+  handle: SourceHandle,
+  request: Pick<ListRequest, 'startAfter' | 'versions' | 'signal'>,
+): Promise<ListPage> {
+  const reach = reachOf(handle);
+  if (handle.action !== 'download') throw new PackageRError('forbidden', undefined, { operation: 'sources.list' });
+  return reach.current().list({ ...request, prefix: handle.path === root ? '' : `${handle.path}/` });
 }
 
 /** For HEAD of our own signed URLs. The caller has verified the signature. Errors: not_found for a source that is gone; object_not_found. */

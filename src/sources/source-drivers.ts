@@ -1,14 +1,16 @@
 /**
- * The drivers of sources: opened when first needed, once for each generation of a source, wrapped by the layers, and closed when the
- * source changes or goes. What is wrong with one source stays with it.
+ * The drivers of sources: opened when first needed, once for each generation of a source, and wrapped by the layers. When a source
+ * changes, the next call takes a new driver, and the old one is closed after its last call. What is wrong with one source stays with it.
  *
- * Layers, from the outside: log (one event a call, retries included) · breaker (a source that is down is not tried) · retry (waits
+ * Layers, from the outside: drain · log (one event a call, retries included) · breaker (a source that is down is not tried) · retry (waits
  * outside of the limit) · limit (calls at once) · timeout (of each attempt) · prefix · driver.
  */
+import { setTimeout } from 'node:timers/promises';
 import type { Connector } from '#drivers/connector.ts';
 import type { Driver, DriverDefinition, DriverOptions, UrlSigner } from '#drivers/driver.ts';
 import { asError, PackageRError } from '#errors/error.ts';
 import { breaker } from '#layers/breaker.ts';
+import { drain } from '#layers/drain.ts';
 import { limit } from '#layers/limit.ts';
 import { type DriverEvent, log } from '#layers/log.ts';
 import { prefix } from '#layers/prefix.ts';
@@ -49,9 +51,25 @@ export interface OpenDriver extends Reach {
   readonly isDown: boolean;
 }
 
+/** Milliseconds in which requests that are under way go on with keys that were replaced. */
+export const handover = 10_000;
+
+interface OwnDriver extends OpenDriver {
+  /**
+   * Gives it to nobody new, refuses those who have it after `stays` milliseconds, and resolves when what is under way has ended and it is
+   * closed.
+   */
+  retire(stays: number): Promise<void>;
+  /** Begins nothing any more. */
+  refuse(): void;
+  /** At once: what is under way fails. */
+  close(): Promise<void>;
+}
+
 interface Entry {
   generation: number;
-  readonly opened: Promise<OpenDriver & { close(): Promise<void> }>;
+  readonly row: KeptSource;
+  readonly opened: Promise<OwnDriver>;
   /** Set once it is open. */
   driver?: OpenDriver;
 }
@@ -59,6 +77,8 @@ interface Entry {
 export class SourceDrivers {
   readonly #options: SourceDriversOptions;
   readonly #entries = new Map<number, Entry>();
+  /** With the ids of their sources. */
+  readonly #retiring = new Map<OwnDriver, number>();
   readonly #failures = new Map<number, { readonly generation: number; readonly error: PackageRError }>();
   #isClosed = false;
 
@@ -71,8 +91,8 @@ export class SourceDrivers {
     if (this.#isClosed) throw new PackageRError('source_unavailable', 'The sources are closed.', { operation: 'sources.open' });
     const known = this.#entries.get(row.id);
     if (known !== undefined && known.generation >= row.generation) return known.opened;
-    if (known !== undefined) void this.drop(row.id);
-    const entry: Entry = { generation: row.generation, opened: this.#open(row) };
+    if (known !== undefined) this.retire(row.id, row.generation, leadsTo(known.row, row) ? handover : 0);
+    const entry: Entry = { generation: row.generation, row, opened: this.#open(row) };
     this.#entries.set(row.id, entry);
     try {
       entry.driver = await entry.opened;
@@ -95,6 +115,13 @@ export class SourceDrivers {
   find(row: KeptSource): OpenDriver | undefined {
     const entry = this.#entries.get(row.id);
     return entry?.generation === row.generation ? entry.driver : undefined;
+  }
+
+  /** For who has `reach` since it was opened for `row`: the driver of now where only secrets changed since. Errors: those of `current`. */
+  follow(row: KeptSource, reach: Reach): Driver {
+    const entry = reach.isReplaced ? this.#entries.get(row.id) : undefined;
+    const next = entry !== undefined && leadsTo(row, entry.row) ? entry.driver : undefined;
+    return (next ?? reach).current();
   }
 
   /** Why it could not be opened when that was tried last. */
@@ -121,20 +148,47 @@ export class SourceDrivers {
 
   /** Closes the driver of one source; what it is doing fails. */
   async drop(id: number): Promise<void> {
-    const entry = this.#entries.get(id);
-    this.#entries.delete(id);
-    this.#failures.delete(id);
-    const open = await entry?.opened.catch(() => undefined);
-    await open?.close();
+    const retiring = this.#retiringOf(id);
+    const open = await this.#forget(id)?.opened.catch(() => undefined);
+    await Promise.all([open, ...retiring].map((one) => one?.close()));
   }
 
-  async dropAll(): Promise<void> {
-    await Promise.all([...this.#entries.keys()].map((id) => this.drop(id)));
+  /**
+   * Whoever comes next gets a new driver; the one that is open ends what it is doing. `before`: only one of an older generation;
+   * `stays`: for so many milliseconds it also begins what those ask who have it.
+   */
+  retire(id: number, before: number = Number.POSITIVE_INFINITY, stays = 0): void {
+    const known = this.#entries.get(id);
+    if (known !== undefined && known.generation >= before) return;
+    if (stays === 0) for (const open of this.#retiringOf(id)) open.refuse();
+    this.#forget(id)?.opened.then(
+      async (open) => {
+        this.#retiring.set(open, id);
+        await open.retire(stays).catch(() => undefined);
+        this.#retiring.delete(open);
+      },
+      () => undefined,
+    );
+  }
+
+  retireAll(): void {
+    for (const id of [...this.#entries.keys()]) this.retire(id);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await this.dropAll();
+    await Promise.all([...[...this.#entries.keys()].map((id) => this.drop(id)), ...[...this.#retiring.keys()].map((open) => open.close())]);
+  }
+
+  #retiringOf(id: number): OwnDriver[] {
+    return [...this.#retiring].filter(([, source]) => source === id).map(([open]) => open);
+  }
+
+  #forget(id: number): Entry | undefined {
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    this.#failures.delete(id);
+    return entry;
   }
 
   #contextOf(source: string) {
@@ -142,7 +196,7 @@ export class SourceDrivers {
     return { source, clock, connector, signer };
   }
 
-  async #open(row: KeptSource): Promise<OpenDriver & { close(): Promise<void> }> {
+  async #open(row: KeptSource): Promise<OwnDriver> {
     const definition = findKnown(this.#options.drivers, row);
     const options = readOptions(definition, row);
     const secrets = await this.#options.secrets.open(String(row.id), row.name, definition).catch((error: unknown) => {
@@ -155,9 +209,11 @@ export class SourceDrivers {
     return this.#wrap(bare, row);
   }
 
-  #wrap(bare: Driver, { id, name }: KeptSource): OpenDriver & { close(): Promise<void> } {
+  #wrap(bare: Driver, { id, name }: KeptSource): OwnDriver {
     const { clock, limits = {}, log: write } = this.#options;
     let isDown = false;
+    let isReplaced = false;
+    let isRefusing = false;
     let isClosed = false;
     const onChange = (down: boolean): void => {
       isDown = down;
@@ -169,22 +225,44 @@ export class SourceDrivers {
     const limited = limit(timed, defined({ concurrency: limits.concurrency }));
     const retried = retry(limited, { ...defined({ retries: limits.retries, deadline: limits.retryDeadline }), clock });
     const broken = breaker(retried, { ...defined({ failures: limits.failures, probeIn: limits.probeIn }), clock, onChange });
-    const driver = write === undefined ? broken : log(broken, { clock, write: (event) => write({ ...event, source: String(id) }) });
+    const logged = write === undefined ? broken : log(broken, { clock, write: (event) => write({ ...event, source: String(id) }) });
+    const { driver, idle } = drain(logged);
+    const close = async (): Promise<void> => {
+      isReplaced = true;
+      isRefusing = true;
+      if (isClosed) return;
+      isClosed = true;
+      await bare.close?.();
+    };
     return {
       get isDown() {
         return isDown;
       },
+      get isReplaced() {
+        return isReplaced;
+      },
       current() {
-        if (!isClosed) return driver;
+        if (!isRefusing) return driver;
         throw new PackageRError('source_unavailable', `The source ${name} was changed or removed meanwhile.`, { retry: 'temporary' });
       },
-      async close() {
-        if (isClosed) return;
-        isClosed = true;
-        await bare.close?.();
+      refuse() {
+        isRefusing = true;
       },
+      async retire(stays) {
+        isReplaced = true;
+        if (stays > 0) await setTimeout(stays, undefined, { ref: false });
+        isRefusing = true;
+        await idle();
+        await close();
+      },
+      close,
     };
   }
+}
+
+/** Whoever opened a source as it was may go on with it as it is: only secrets, names and titles changed. */
+function leadsTo(before: KeptSource, now: KeptSource): boolean {
+  return before.driver === now.driver && before.options === now.options;
 }
 
 function findKnown(drivers: readonly DriverDefinition[], row: KeptSource): DriverDefinition {

@@ -19,6 +19,8 @@ export interface NewRow {
 
 export class SourceRows {
   readonly #state: State;
+  #generation = 0;
+  readonly #found = new Map<string, KeptSource>();
 
   constructor(state: State) {
     this.#state = state;
@@ -30,9 +32,22 @@ export class SourceRows {
 
   /** `id` in decimal; anything else finds nothing. */
   async findById(id: string): Promise<KeptSource | undefined> {
-    if (!/^[1-9]\d{0,14}$/.test(id)) return undefined;
+    const known = this.findLoaded(id);
+    if (known !== undefined || !/^[1-9]\d{0,14}$/.test(id)) return known;
+    const { generation } = this.#state;
     const query = this.#state.db.selectFrom('source').selectAll().where('id', '=', Number(id));
-    return query.where('removed_at', 'is', null).executeTakeFirst();
+    const row = await query.where('removed_at', 'is', null).executeTakeFirst();
+    if (row !== undefined && generation === this.#generation) this.#found.set(id, row);
+    return row;
+  }
+
+  /** What findById found under this generation of the state. */
+  findLoaded(id: string): KeptSource | undefined {
+    if (this.#generation !== this.#state.generation) {
+      this.#generation = this.#state.generation;
+      this.#found.clear();
+    }
+    return this.#found.get(id);
   }
 
   /** By name. */

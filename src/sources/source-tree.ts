@@ -5,6 +5,7 @@
  * shows what is there, and annexing decides.
  */
 import type { Driver, ListPage, ListRequest, ObjectInfo } from '#drivers/driver.ts';
+import { walkRanges } from '#drivers/ranges.ts';
 import { isError, PackageRError } from '#errors/error.ts';
 import type { Entry, Leaf, Pointer, Unnamable } from '#model/entry.ts';
 import { compareKeys, type Key, keyLimits } from '#model/key.ts';
@@ -186,29 +187,13 @@ export function isInline(path: Path, size: number, policy: InlinePolicy): boolea
 }
 
 /**
- * All objects under a prefix in byte order, one page at a time. A page that is given twice does no harm; a store that goes back in
- * its order, or that never ends, is refused.
+ * All objects under a prefix in byte order: in as many key ranges at once as pay for this store, else a page when it is wanted. Each states
+ * its object version where the store keeps them, so that what is made of it names one object exactly.
  */
-async function* walkObjects(driver: () => Driver, prefix: string, startAfter: string | undefined, signal: AbortSignal | undefined) {
-  let cursor: string | undefined;
-  let last: string | undefined;
-  let previous: readonly ObjectInfo[] = [];
-  let stays = 0;
-  do {
-    const page: ListPage = await driver().list({ prefix, cursor, startAfter: cursor === undefined ? startAfter : undefined, signal });
-    stays = page.cursor !== undefined && page.cursor === cursor ? stays + 1 : 0;
-    if (stays > patience) throw stuck();
-    for (const info of page.objects) {
-      if (last === undefined || compareKeys(info.key, last) > 0) {
-        last = info.key;
-        yield info;
-      } else if (info.key !== last && !previous.some((one) => one.key === info.key)) {
-        throw new PackageRError('store_response', 'The store did not list its objects in byte order.', { operation: 'sources.walk' });
-      }
-    }
-    previous = page.objects;
-    cursor = page.cursor;
-  } while (cursor !== undefined);
+function walkObjects(driver: () => Driver, prefix: string, after: string | undefined, signal: AbortSignal | undefined) {
+  const { parallelListings, versions } = driver().capabilities;
+  const pace = parallelListings === undefined ? { window: 0 } : { concurrency: parallelListings };
+  return walkRanges(driver, { prefix, after, versions, signal, ...pace });
 }
 
 const packings = ['utf8', 'base64url', 'base64'] as const;

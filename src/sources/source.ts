@@ -66,6 +66,8 @@ export interface SourceCheck {
   readonly outcome: 'ok' | 'warning' | 'failed' | 'skipped';
   readonly says: string;
   readonly remedy?: string;
+  /** What the remedy says to put somewhere: a rule, a policy. Several lines. */
+  readonly paste?: string;
 }
 
 export interface SourceTest {

@@ -3,8 +3,9 @@
  * but through a handle. Only administrators add, change, test and remove sources.
  */
 import type { Access } from '#access/access.ts';
-import { system } from '#access/place.ts';
+import { type Proof, system } from '#access/place.ts';
 import type { Recorder } from '#access/recorder.ts';
+import type { Connector } from '#drivers/connector.ts';
 import type { DriverDefinition } from '#drivers/driver.ts';
 import { asError, isError, PackageRError } from '#errors/error.ts';
 import type { Action, Actor, SystemActor, UserActor } from '#model/actor.ts';
@@ -13,10 +14,10 @@ import { type Name, parseName } from '#model/name.ts';
 import { type Path, root } from '#model/path.ts';
 import type { Secret } from '#model/secret.ts';
 import { checkSecretNames, findDefinition, parseSourceOptions, viewDriver } from '#sources/options.ts';
-import { bindHandle, bindSources } from '#sources/presign.ts';
-import { type ProbeHooks, probeSource } from '#sources/probe.ts';
+import { bindHandle, bindSources, type Reach } from '#sources/presign.ts';
+import { type ProbeHooks, probeSource } from '#sources/probe/probe.ts';
 import type { DriverView, NewSource, SourceChange, SourceTest, SourceView } from '#sources/source.ts';
-import { readOptions, SourceDrivers, type SourceDriversOptions } from '#sources/source-drivers.ts';
+import { handover, readOptions, SourceDrivers, type SourceDriversOptions } from '#sources/source-drivers.ts';
 import { SourceHandle } from '#sources/source-handle.ts';
 import { type KeptSource, SourceRows } from '#sources/source-rows.ts';
 import { SourceSecrets } from '#sources/source-secrets.ts';
@@ -33,8 +34,13 @@ export interface SourcesOptions extends Omit<SourceDriversOptions, 'secrets'> {
   /** `<folder>/<source>/<FILE>`, one value a file. */
   readonly secretsFolder?: string | undefined;
   readonly inline: InlinePolicy;
-  /** How a test fetches what it signed; those checks are skipped without it. */
+  /** What a test of a source needs to know of this server. */
   readonly probe?: ProbeHooks | undefined;
+}
+
+export interface TestOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly setCors?: boolean | undefined;
 }
 
 /** A sentence on who uses the source with this id, or undefined: a source in use is not removed unless forced. */
@@ -48,6 +54,7 @@ export class Sources {
   readonly #clock: Clock;
   readonly #inline: InlinePolicy;
   readonly #probe: ProbeHooks;
+  readonly #connector: Connector;
   readonly #rows: SourceRows;
   readonly #secrets: SourceSecrets;
   readonly #drivers: SourceDrivers;
@@ -61,6 +68,7 @@ export class Sources {
     this.#clock = options.clock;
     this.#inline = options.inline;
     this.#probe = options.probe ?? {};
+    this.#connector = options.connector;
     this.#rows = new SourceRows(options.state);
     this.#secrets = new SourceSecrets({ vault: options.vault, folder: options.secretsFolder });
     this.#drivers = new SourceDrivers({ ...options, secrets: this.#secrets });
@@ -83,6 +91,18 @@ export class Sources {
   /** As `open`, by the id that pointers hold. */
   async openById(actor: Actor, action: Action, id: string, path: Path): Promise<SourceHandle> {
     return this.#open(actor, action, await this.#rows.findById(id), path);
+  }
+
+  /**
+   * As `openById` for who opened it before, where nothing has changed since that could be decided otherwise and its driver is open,
+   * without waiting. Undefined where openById is to be asked, for any reason.
+   */
+  openAgain(actor: UserActor | SystemActor, action: Action, id: string, path: Path): SourceHandle | undefined {
+    const row = this.#rows.findLoaded(id);
+    const reach = row === undefined ? undefined : this.#drivers.find(row);
+    if (row === undefined || reach === undefined) return undefined;
+    const proof = this.#access.proveLoaded(actor, action, placeOf(row, path));
+    return proof === undefined ? undefined : this.#handle(row, proof, reach, path);
   }
 
   /** The names of the sources that are there, by id. For those who may see locations. */
@@ -125,7 +145,7 @@ export class Sources {
     const row = { name, driver: definition.kind, title, options: JSON.stringify(options), at: this.#clock() };
     const id = await this.#rows.add(row, (made) => this.#secrets.write(made, secrets));
     this.#record(actor, 'source.add', id, { name, driver: definition.kind });
-    return this.#viewById(id, actor);
+    return this.#viewOpened(id, actor);
   }
 
   /** Errors: those of `add`; not_found; precondition_failed where another change came first. */
@@ -144,7 +164,7 @@ export class Sources {
       this.#secrets.write(id, secrets),
     );
     if (change.options === undefined && change.secrets === undefined) this.#drivers.keep(row.id, row.generation + 1);
-    else await this.#drivers.drop(row.id);
+    else this.#drivers.retire(row.id, row.generation + 1, change.options === undefined ? handover : 0);
     const changed = Object.entries(change).filter(([, value]) => value !== undefined);
     this.#record(actor, 'source.update', id, { name: renamed, changed: changed.map(([key]) => key).join(' ') });
     return this.#viewById(id, actor);
@@ -166,21 +186,33 @@ export class Sources {
     this.#record(actor, 'source.remove', id, { name, forced: uses.length > 0 });
   }
 
-  /** Tries what the source says that it can do, and says in plain words what works. Errors: not_found, forbidden. */
-  async test(actor: Actor, name: Name, signal?: AbortSignal): Promise<SourceTest> {
+  /**
+   * Tries what the source says that it can do, and says in plain words what works. With `setCors` it puts the CORS rule that is missing on
+   * the store. Errors: not_found, forbidden.
+   */
+  async test(actor: Actor, name: Name, { signal, setCors }: TestOptions = {}): Promise<SourceTest> {
     const row = await this.#manage(actor, name);
     const definition = this.#definitions.find((one) => one.kind === row.driver);
-    const open = () => this.#drivers.openApart(row);
-    const test = await probeSource({ definition, open, hooks: this.#probe, clock: this.#clock, signal });
+    const test = await probeSource({
+      definition,
+      options: parseKept(row),
+      open: () => this.#drivers.openApart(row),
+      connector: this.#connector,
+      hooks: this.#probe,
+      clock: this.#clock,
+      setCors,
+      signal,
+    });
     const used = this.#drivers.find(row);
-    if (test.works && (used === undefined || used.isDown)) await this.#drivers.drop(row.id);
-    this.#record(actor, 'source.test', String(row.id), { name, works: test.works });
+    if (test.works && (used === undefined || used.isDown)) this.#drivers.retire(row.id);
+    const isSet = test.checks.some((check) => check.name === 'cors-set' && check.outcome === 'ok');
+    this.#record(actor, 'source.test', String(row.id), { name, works: test.works, ...(isSet && { cors: 'set' }) });
     return test;
   }
 
   /** Opens all anew when they are next used: the secrets folder has changed. */
   async reload(): Promise<void> {
-    await this.#drivers.dropAll();
+    this.#drivers.retireAll();
   }
 
   async close(): Promise<void> {
@@ -192,11 +224,15 @@ export class Sources {
     const proof = await this.#access.authorize(actor, action, placeOf(row, path)).catch((error: unknown) => {
       throw isError(error, 'not_found') ? absent(actor) : error;
     });
-    const reach = await this.#drivers.get(row);
+    return this.#handle(row, proof, await this.#drivers.get(row), path);
+  }
+
+  #handle(row: KeptSource, proof: Proof, reach: Reach, path: Path): SourceHandle {
+    const { actor } = proof;
     const id = String(row.id);
     const tree = new SourceTree({
       source: id,
-      driver: () => reach.current(),
+      driver: () => this.#drivers.follow(row, reach),
       inline: this.#inline,
       cursors: this.#vault,
       owner: ownerOf(actor),
@@ -230,6 +266,13 @@ export class Sources {
 
   async #viewById(id: string, actor: Actor): Promise<SourceView> {
     return this.#viewFor(actor, await this.#getById(id));
+  }
+
+  /** With what keeps it from opening, if something does: so it is said at once. */
+  async #viewOpened(id: string, actor: Actor): Promise<SourceView> {
+    const row = await this.#getById(id);
+    await this.#drivers.get(row).catch(() => undefined);
+    return this.#viewFor(actor, row);
   }
 
   /** The options as they will be kept: those there are, then the changed ones; null removes. */

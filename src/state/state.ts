@@ -11,15 +11,25 @@ export interface State {
   /** Reads only; a write through it fails. No statement stays open across an await: ask for bounded batches. */
   readonly db: Kysely<Schema>;
   /**
+   * A read of at most one row that is made ready once, for paths that are hot. `query` is compiled with any values; what `first` is
+   * given takes their place, in the order in which they stand in it.
+   */
+  prepare(query: Compilable): PreparedRead;
+  /**
    * Runs the statements in one transaction. It resolves when they are durable.
    * Errors: the code of a broken `expect` (nothing happened), `exists` for a broken unique key, state_failed.
    */
   write(...unit: readonly Write[]): Promise<readonly WriteResult[]>;
-  /** Raised by every write of a unit that touches access, shares or sources: decisions kept in memory hold for one generation only. */
+  /** Raised by every write of a unit that touches access, sources, packages or shares: decisions kept in memory hold for one generation only. */
   readonly generation: number;
   /** A consistent copy while work goes on; verified before it resolves. `path` must not exist. */
   backup(path: string, options?: { readonly signal?: AbortSignal; onProgress?(done: number, total: number): void }): Promise<void>;
   close(): Promise<void>;
+}
+
+export interface PreparedRead {
+  /** The columns of the row in the order in which they were selected; at once where the engine answers at once. */
+  first(...values: SqlValue[]): readonly SqlValue[] | undefined | Promise<readonly SqlValue[] | undefined>;
 }
 
 export interface Write {
@@ -28,6 +38,8 @@ export interface Write {
   /** Runs the statement once per row of parameters, in place of its own; for bulk. Values: string, number, null, bytes. */
   readonly rows?: readonly (readonly SqlValue[])[];
   readonly expect?: Expectation;
+  /** Only figures change, from which no decision follows: the generation stays, whatever the table. */
+  readonly isCount?: true;
 }
 
 export type SqlValue = string | number | null | Uint8Array;

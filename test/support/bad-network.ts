@@ -6,6 +6,10 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 export interface Weather {
   /** Bytes towards the client after which each connection is reset. */
   cutAfter?: number | undefined;
+  /** Milliseconds for which nothing comes before such a reset: a signature may end meanwhile. */
+  stall?: number | undefined;
+  /** Connections that are reset while this weather lasts; all where left out. */
+  cuts?: number | undefined;
   /** Milliseconds for which each connection is held back before it reaches the server. */
   hold?: number | undefined;
   /** Every n-th connection is answered with 503 and Retry-After: 1. */
@@ -21,10 +25,22 @@ export interface BadNetwork {
   weather: Weather;
   /** Bytes towards the client. */
   readonly down: number;
+  /** Bytes towards the server. */
+  readonly up: number;
   readonly connections: number;
+  /** Connections that were reset. */
+  readonly cuts: number;
   /** Of the first answer on each connection. */
   readonly statuses: readonly number[];
   close(): Promise<void>;
+}
+
+/** Whether one more connection may be cut under this weather. */
+function take(now: Weather): boolean {
+  if (now.cuts === undefined) return true;
+  if (now.cuts === 0) return false;
+  now.cuts--;
+  return true;
 }
 
 export async function openBadNetwork(
@@ -33,7 +49,7 @@ export async function openBadNetwork(
 ): Promise<BadNetwork> {
   const sockets = new Set<Socket>();
   const statuses: number[] = [];
-  const totals = { down: 0, connections: 0 };
+  const totals = { down: 0, up: 0, connections: 0, cuts: 0 };
   let weather = options.weather ?? {};
   const keep = (socket: Socket): Socket => {
     sockets.add(socket);
@@ -41,7 +57,8 @@ export async function openBadNetwork(
   };
   const server: Server = createServer((client) => {
     keep(client);
-    const { cutAfter = Number.POSITIVE_INFINITY, hold = 0, refuseEvery, speed } = weather;
+    const now = weather;
+    const { hold = 0, refuseEvery } = now;
     totals.connections++;
     if (refuseEvery !== undefined && totals.connections % refuseEvery === 0) {
       client.once('data', () =>
@@ -49,30 +66,40 @@ export async function openBadNetwork(
       );
       return;
     }
-    const timer = setTimeout(() => forward(client, { cutAfter, speed }), hold);
+    const timer = setTimeout(() => forward(client, now), hold);
     client.on('close', () => clearTimeout(timer));
   });
 
-  function forward(client: Socket, { cutAfter, speed }: { readonly cutAfter: number; readonly speed: number | undefined }): void {
+  function forward(client: Socket, now: Weather): void {
+    const { cutAfter = Number.POSITIVE_INFINITY, stall = 0, speed } = now;
     const upstream = keep(connect(port, '127.0.0.1'));
     let sent = 0;
+    let isCut = false;
     upstream.once('data', (chunk) => statuses.push(Number(/^HTTP\/1\.1 (\d{3})/.exec(chunk.toString('latin1'))?.[1])));
     upstream.on('data', (chunk) => {
-      const rest = Math.min(chunk.length, cutAfter - sent);
+      if (isCut) return;
+      isCut = sent + chunk.length >= cutAfter && take(now);
+      const rest = isCut ? Math.max(0, cutAfter - sent) : chunk.length;
       sent += rest;
       totals.down += rest;
-      client.write(chunk.subarray(0, rest));
-      if (sent >= cutAfter) {
-        upstream.destroy();
-        client.resetAndDestroy();
-      } else if (speed !== undefined) {
+      const goesOn = client.write(chunk.subarray(0, rest));
+      if (isCut) {
+        totals.cuts++;
         upstream.pause();
-        setTimeout(() => upstream.resume(), (chunk.length / speed) * 1000);
+        setTimeout(() => client.resetAndDestroy(), stall);
+      } else if (speed !== undefined || !goesOn) {
+        upstream.pause();
+        const resume = (): void => void upstream.resume();
+        if (speed !== undefined) setTimeout(resume, (chunk.length / speed) * 1000);
+        else client.once('drain', resume);
       }
     });
     upstream.on('end', () => client.end());
     upstream.on('close', () => client.destroy());
     client.on('close', () => upstream.destroy());
+    client.on('data', (chunk) => {
+      totals.up += chunk.length;
+    });
     client.pipe(upstream);
   }
 
@@ -90,8 +117,14 @@ export async function openBadNetwork(
     get down() {
       return totals.down;
     },
+    get up() {
+      return totals.up;
+    },
     get connections() {
       return totals.connections;
+    },
+    get cuts() {
+      return totals.cuts;
     },
     statuses,
     async close() {

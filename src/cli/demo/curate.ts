@@ -1,48 +1,48 @@
 /** Curates the package of the demo through the API, as anyone would. Every part is left alone where it is there already. */
+import type { EntriesAnswer } from '#api/entries.ts';
 import type { Job } from '#api/jobs.ts';
-import type { PackageHead, Version } from '#api/packages.ts';
+import type { Version } from '#api/packages.ts';
 import type { Share } from '#api/shares.ts';
+import type { NewSource } from '#api/sources.ts';
+import { connect, unlessExists } from '#cli/demo/scene.ts';
 import { demoReadme, demoYaml } from '#cli/demo/texts.ts';
 import { entryPath, packagePath } from '#cli/packages/reference.ts';
 import type { Client } from '#client/client.ts';
-import { ClientError } from '#client/error.ts';
 import { PackageRError } from '#errors/error.ts';
 
 export const demoPackage = 'admin/snow-and-stations';
 
-export interface DemoFolders {
+export interface DemoSources {
   /** Undefined where the data set is not installed: the package is made without it. */
-  readonly vega: string | undefined;
-  readonly field: string;
+  readonly vega: NewSource | undefined;
+  readonly field: NewSource;
+  /** Of the version whose pointers lead to these sources; there is one version for each message. */
+  readonly message: string;
 }
 
-export async function curateDemo(client: Client, folders: DemoFolders): Promise<{ share: Share; version: Version }> {
-  if (folders.vega !== undefined) await connect(client, 'vega', 'Data sets of Vega', folders.vega);
-  await connect(client, 'field', 'Snow campaign', folders.field);
+export async function curateDemo(client: Client, sources: DemoSources): Promise<{ share: Share; version: Version }> {
+  if (sources.vega !== undefined) await connect(client, sources.vega);
+  await connect(client, sources.field);
   await unlessExists(client.post('api/v1/packages', { reference: demoPackage }));
-  const path = packagePath(demoPackage);
-  const { latest } = (await client.get<PackageHead>(path)).package;
-  const version = latest === undefined ? await freezeFirst(client, folders) : await getVersion(client, latest);
-  return { version, share: await shareOnce(client, version) };
+  const version = (await findVersion(client, sources.message)) ?? (await freezeDemo(client, sources));
+  const target = `${demoPackage}@${version.number}`;
+  return { version, share: await shareOnce(client, target, 'Snow and stations', 'The package of the packageR demo.') };
 }
 
-async function connect(client: Client, name: string, title: string, root: string): Promise<void> {
-  await unlessExists(client.post('api/v1/sources', { name, driver: 'folder', title, options: { root } }));
-}
-
-async function unlessExists(call: Promise<unknown>): Promise<void> {
-  try {
-    await call;
-  } catch (error) {
-    if (!(error instanceof ClientError && error.code === 'exists')) throw error;
+async function findVersion(client: Client, message: string): Promise<Version | undefined> {
+  for await (const version of client.pages<Version>(`${packagePath(demoPackage)}/versions`, 'versions')) {
+    if (version.message === message && version.withdrawn === undefined) return version;
   }
+  return undefined;
 }
 
-async function freezeFirst(client: Client, { vega }: DemoFolders): Promise<Version> {
+async function freezeDemo(client: Client, { vega, field, message }: DemoSources): Promise<Version> {
   const path = packagePath(demoPackage);
+  const add = (request: object): Promise<void> => annex(client, demoPackage, { onConflict: 'replace', ...request });
+  await clear(client, demoPackage);
   // Names say station and day: 2024 only, in folders by month, the day in front.
-  await annex(client, {
-    source: 'field',
+  await add({
+    source: field.name,
     select: {
       folder: 'stations',
       match: String.raw`^(?P<station>[a-z]+)/\d{4}/\d{2}/[a-z]+_(?P<date>(?P<month>\d{6})\d{2})\.csv$`,
@@ -50,54 +50,53 @@ async function freezeFirst(client: Client, { vega }: DemoFolders): Promise<Versi
     },
     to: 'stations',
     rename: '{station}/{month}/{date}.csv',
-    onConflict: 'skip',
   });
-  await annex(client, { source: 'field', select: { paths: ['elevation'] }, to: '', onConflict: 'skip' });
-  await annex(client, { source: 'field', select: { folder: 'awkward' }, to: 'names', onConflict: 'skip' });
-  await annex(client, { source: 'field', select: { folder: 'notebooks' }, to: 'notebooks', copyTexts: true, onConflict: 'skip' });
+  await add({ source: field.name, select: { paths: ['elevation'] }, to: '' });
+  await add({ source: field.name, select: { folder: 'awkward' }, to: 'names' });
+  await add({ source: field.name, select: { folder: 'notebooks' }, to: 'notebooks', copyTexts: true });
   if (vega !== undefined) {
-    await annex(client, { source: 'vega', select: { glob: '*{weather,temp,precip}*.{csv,json}' }, to: 'weather', onConflict: 'skip' });
-    await annex(client, {
-      source: 'vega',
+    await add({ source: vega.name, select: { glob: '*{weather,temp,precip}*.{csv,json}' }, to: 'weather' });
+    await add({
+      source: vega.name,
       select: { paths: ['world-110m.json', 'flights-3m.parquet', 'flights-200k.arrow', 'gimp.png'] },
       to: 'vega',
-      onConflict: 'skip',
     });
   }
-  await put(client, 'README.md', demoReadme);
-  await put(client, 'package.yaml', demoYaml);
+  await putText(client, demoPackage, 'README.md', demoReadme);
+  await putText(client, demoPackage, 'package.yaml', demoYaml);
   await client.post(`${path}/steps`, {
     operation: 'meta',
     paths: ['elevation/alps.tif'],
     patch: { crs: 'EPSG:4326', unit: 'made up' },
   });
-  return await client.post<Version>(`${path}/versions`, { message: 'First release of the demo' });
+  return await client.post<Version>(`${path}/versions`, { message });
 }
 
-async function getVersion(client: Client, number: number): Promise<Version> {
-  const { version } = await client.get<PackageHead>(packagePath(`${demoPackage}@${number}`));
-  if (version === undefined) throw new TypeError('a version was asked for');
-  return version;
+/** Takes out what an interrupted start left, or one with other sources. */
+async function clear(client: Client, reference: string): Promise<void> {
+  const { entries = [] } = await client.get<EntriesAnswer>(entryPath(reference, ''));
+  const paths = entries.map(({ path }) => path);
+  if (paths.length > 0) await client.post(`${packagePath(reference)}/steps`, { operation: 'remove', paths });
 }
 
-async function annex(client: Client, request: unknown): Promise<void> {
-  const { id } = await client.post<Job>(`${packagePath(demoPackage)}/annex`, request);
+/** Resolves when the job has ended well. */
+export async function annex(client: Client, reference: string, request: object): Promise<void> {
+  const { id } = await client.post<Job>(`${packagePath(reference)}/annex`, request);
   let last: Job | undefined;
   for await (const job of client.events<Job>(`api/v1/jobs/${id}/events`)) last = job;
   if (last?.state !== 'done')
     throw new PackageRError('internal', `The demo could not be prepared: ${last?.error?.message ?? 'a job did not end'}`);
 }
 
-async function put(client: Client, path: string, text: string): Promise<void> {
-  await client.call('PUT', entryPath(demoPackage, path), { body: text, contentType: 'application/octet-stream' });
+export async function putText(client: Client, reference: string, path: string, text: string): Promise<void> {
+  await client.call('PUT', entryPath(reference, path), { body: text, contentType: 'application/octet-stream' });
 }
 
-/** The share of an earlier start where it still works. */
-async function shareOnce(client: Client, { number }: Version): Promise<Share> {
-  const target = `${demoPackage}@${number}`;
+/** The share of an earlier start where it still works. `target`: namespace/name@number. */
+export async function shareOnce(client: Client, target: string, title: string, note: string): Promise<Share> {
   for await (const share of client.pages<Share>('api/v1/shares', 'shares')) {
     const isWhole = share.path === '' && share.rights.includes('exchange') && share.terms === '';
     if (share.target === target && share.state === 'open' && share.audience === 'link' && isWhole) return share;
   }
-  return await client.post<Share>('api/v1/shares', { target, title: 'Snow and stations', note: 'The package of the packageR demo.' });
+  return await client.post<Share>('api/v1/shares', { target, title, note });
 }

@@ -9,17 +9,23 @@ import { writeCog } from './cog.ts';
 const stations = ['arolla', 'davos', 'zermatt'] as const;
 const days = 730;
 
-/** Written where the marker is missing, so that a second start is quick and an interrupted first one is mended. */
+const licenceName = 'LICENSE.txt';
+
+/** Every file, made when it is asked for. The licence comes last. */
+export function* fieldFiles(): Generator<readonly [name: string, content: string | Buffer], void> {
+  yield* files();
+  yield [licenceName, 'Made up for the demo of packageR. CC0-1.0: do with it what you like.\n'];
+}
+
+/** Written where the licence is missing, so that a second start is quick and an interrupted first one is mended. */
 export async function writeFieldData(folder: string, signal: AbortSignal): Promise<void> {
-  const marker = join(folder, 'LICENSE.txt');
-  if (await stat(marker).catch(() => undefined)) return;
-  for (const [name, content] of files()) {
+  if (await stat(join(folder, licenceName)).catch(() => undefined)) return;
+  for (const [name, content] of fieldFiles()) {
     signal.throwIfAborted();
     const path = join(folder, name);
     await mkdir(dirname(path), { recursive: true });
     await writeFile(path, content);
   }
-  await writeFile(marker, 'Made up for the demo of packageR. CC0-1.0: do with it what you like.\n');
 }
 
 function* files(): Iterable<[string, string | Buffer]> {

@@ -1,12 +1,13 @@
 /** `packages undo, redo, log, freeze, versions, diff, restore, verify, drift, withdraw`. */
 import type { Command } from 'commander';
 import type { Job } from '#api/jobs.ts';
-import type { Change, Package, PackageHead, Step, Version } from '#api/packages.ts';
+import type { Change, DriftedEntry, Package, PackageHead, Step, Version } from '#api/packages.ts';
 import type { CliContext } from '#cli/context.ts';
 import { followJob } from '#cli/job.ts';
+import { parseInteger } from '#cli/options.ts';
 import { packagePath } from '#cli/packages/reference.ts';
 import { say, show, showList, writeTime } from '#cli/show.ts';
-import { writeSize } from '#cli/terminal.ts';
+import { writeSize, writeTable } from '#cli/terminal.ts';
 import { PackageRError } from '#errors/error.ts';
 
 export function addHistory(packages: Command, context: CliContext): void {
@@ -102,21 +103,48 @@ function addVersions(packages: Command, context: CliContext): void {
 }
 
 function addChecks(packages: Command, context: CliContext): void {
-  const check = async (reference: string, verb: 'verify' | 'drift', detach: true | undefined): Promise<void> => {
-    const job = await (await context.client()).post<Job>(`${packagePath(reference)}/${verb}`);
-    const result = detach === true ? undefined : await followJob(context, job.id);
-    show(context, result ?? job);
-    const changed = Number(result?.['changed'] ?? 0) + Number(result?.['gone'] ?? 0);
-    if (verb === 'drift' && changed > 0) context.fail(`${changed} objects are not what they were.`);
-  };
   packages
     .command('verify <package>')
     .description('compute the digest of a version again from what is kept')
     .option('--detach', 'do not wait')
-    .action((reference: string, { detach }: { detach?: true }) => check(reference, 'verify', detach));
+    .action(async (reference: string, { detach }: { detach?: true }) => {
+      const job = await (await context.client()).post<Job>(`${packagePath(reference)}/verify`);
+      show(context, detach === true ? job : await followJob(context, job.id));
+    });
   packages
     .command('drift <package>')
-    .description('ask the stores whether the objects are still what they were: intact, changed, gone')
+    .description('ask the stores whether the objects are still what they were: intact, changed, gone, unreachable')
+    .option('--rate <number>', 'questions to the stores a second (default: the setting drift.perSecond)', parseInteger(1, 9999))
+    .option('--last', 'what the last sweep found; asks no store')
     .option('--detach', 'do not wait')
-    .action((reference: string, { detach }: { detach?: true }) => check(reference, 'drift', detach));
+    .action((reference: string, options: DriftOptions) => drift(context, reference, options));
+}
+
+interface DriftOptions {
+  readonly rate?: number;
+  readonly last?: true;
+  readonly detach?: true;
+}
+
+async function drift(context: CliContext, reference: string, { rate, last, detach }: DriftOptions): Promise<void> {
+  const client = await context.client();
+  if (last === true) return showDrift(context, (await client.get<Job>(`${packagePath(reference)}/drift`)).result ?? {});
+  const job = await client.call<Job>('POST', `${packagePath(reference)}/drift`, { query: { rate } });
+  if (detach === true) return show(context, job);
+  showDrift(context, await followJob(context, job.id));
+}
+
+function showDrift(context: CliContext, result: Job['result'] & object): void {
+  const { entries = [], ...counts } = result as { readonly entries?: readonly DriftedEntry[] } & Readonly<Record<string, number>>;
+  const differ = (counts['changed'] ?? 0) + (counts['gone'] ?? 0);
+  if (context.isJson) context.json(result);
+  else {
+    const rows = entries.map(({ found, size, now, code, path }) => {
+      const sizes = now === undefined || now.size === size ? writeSize(size) : `${writeSize(size)} → ${writeSize(now.size)}`;
+      return [found, sizes, code, path];
+    });
+    if (rows.length > 0) context.print(writeTable(rows, ['found', 'size', 'code', 'path']));
+    show(context, counts);
+  }
+  if (differ > 0) context.fail(`${differ} objects are not what they were.`);
 }

@@ -6,8 +6,8 @@ import { type CompiledQuery, Kysely } from 'kysely';
 import { PackageRError } from '#errors/error.ts';
 import { migrateState } from '#state/migrations/migrate.ts';
 import type { Schema } from '#state/schema.ts';
-import type { State, Write, WriteResult } from '#state/state.ts';
-import { openDatabase } from './database.ts';
+import type { SqlValue, State, Write, WriteResult } from '#state/state.ts';
+import { type Database, openDatabase } from './database.ts';
 import { sqliteDialect } from './dialect.ts';
 import type { WireAnswer, WireStatement } from './writer.ts';
 
@@ -17,9 +17,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
-/** Statements that change what decisions are made from. Counters of shares are not among it. */
+/** Statements that change what decisions are made from. */
 const decisionTables =
-  /\b(?:into|update|from)\s+"?(?:user|group|group_member|grant|session|token|source|namespace|share|share_audience|ticket)"?(?=\s|$)/;
+  /\b(?:into|update|from)\s+"?(?:user|group|group_member|grant|session|token|source|namespace|package|version|share|share_audience|ticket)"?(?=\s|$)/;
 
 /**
  * Opens (and makes or migrates) the state in `path`. The file is readable by its owner only, whatever the umask.
@@ -35,7 +35,8 @@ export async function openSqliteState(path: string): Promise<State> {
   await migrateFile(path);
   const reader = openDatabase(path, { readOnly: true });
   const db = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
-  const writer = startWriter(path);
+  const turn = new ReadTurn(reader);
+  const writer = startWriter(path, () => turn.end());
   let generation = 1;
   let isClosed = false;
   return {
@@ -44,13 +45,23 @@ export async function openSqliteState(path: string): Promise<State> {
     get generation() {
       return generation;
     },
+    prepare(query) {
+      const statement = reader.raw.prepare(query.compile().sql);
+      statement.setReturnArrays(true);
+      return {
+        first(...values) {
+          turn.begin();
+          return statement.get(...values) as readonly SqlValue[] | undefined;
+        },
+      };
+    },
     async write(...unit) {
       if (isClosed) throw new PackageRError('state_failed', 'The state is closed.');
       const statements = unit.map(toWire);
       try {
         return await writer.send(unit, statements);
       } finally {
-        if (statements.some((statement) => decisionTables.test(statement.sql))) generation++;
+        if (statements.some(({ sql }, index) => unit[index]?.isCount !== true && decisionTables.test(sql))) generation++;
       }
     },
     backup: (target, options) => backupTo(path, target, options),
@@ -58,6 +69,7 @@ export async function openSqliteState(path: string): Promise<State> {
       if (isClosed) return;
       isClosed = true;
       // The writer goes last: whoever closes last brings the log into the file, which a reader cannot.
+      turn.end();
       reader.close();
       await writer.close();
     },
@@ -88,7 +100,34 @@ function toWire(write: Write): WireStatement {
   };
 }
 
-function startWriter(path: string) {
+/**
+ * One read transaction for the prepared reads of one turn of the event loop, since locking and unlocking the file costs more than a
+ * look-up. It ends with the turn, and before anybody is told that something was written: what is known to be written is seen.
+ */
+class ReadTurn {
+  readonly #reader: Database;
+  #isOpen = false;
+
+  constructor(reader: Database) {
+    this.#reader = reader;
+  }
+
+  begin(): void {
+    if (this.#isOpen) return;
+    this.#reader.prepare('begin').run();
+    this.#isOpen = true;
+    setImmediate(() => this.end());
+  }
+
+  end(): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    this.#reader.prepare('commit').run();
+  }
+}
+
+/** `beforeAnswer`: called before a unit is told to be written. */
+function startWriter(path: string, beforeAnswer: () => void) {
   const isSource = import.meta.url.endsWith('.ts');
   const worker = new Worker(new URL(isSource ? './writer.ts' : './writer.js', import.meta.url), {
     workerData: { path },
@@ -104,6 +143,7 @@ function startWriter(path: string) {
     waiting.clear();
   };
   worker.on('message', (answer: WireAnswer) => {
+    beforeAnswer();
     const entry = waiting.get(answer.id);
     if (entry === undefined) return;
     waiting.delete(answer.id);

@@ -1,0 +1,3 @@
+module list-server
+
+go 1.21
