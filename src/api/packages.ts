@@ -215,7 +215,7 @@ export const DriftQuerySchema = Type.Object(
     rate: Type.Optional(
       Type.String({
         pattern: '^[1-9][0-9]{0,3}$',
-        description: 'Questions to the stores a second, 1 to 9999; the setting drift.perSecond where left out.',
+        description: 'Questions to the stores a second, at most and where left out the setting drift.perSecond.',
       }),
     ),
   },

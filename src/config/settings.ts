@@ -127,7 +127,7 @@ const general = {
     default: 100,
     min: 1,
     max: 10000,
-    description: 'Questions a second that a sweep for drift asks of stores, where it was not told.',
+    description: 'Questions a second that a sweep for drift asks of stores, at most and where it was not told.',
   },
   'inline.extensions': {
     type: 'list',

@@ -496,7 +496,7 @@ describe('versions', () => {
       ],
     });
     await packages.freeze(adm, a);
-    const drift = async () => (await jobs.wait((await packages.drift(adm, ref('alice/a@1'), { rate: 5000 })).id)).result;
+    const drift = async () => (await jobs.wait((await packages.drift(adm, ref('alice/a@1'))).id)).result;
     const now = { size: 16, etag: expect.stringMatching(/^[0-9a-f]+$/) };
     expect(await drift()).toEqual({
       intact: 1,
@@ -512,6 +512,8 @@ describe('versions', () => {
     await sources.remove(adm, parseName('src'), { force: true });
     const codes = (await drift())?.['entries'] as { found: string; code: string }[];
     expect(codes.map(({ found, code }) => [found, code])).toEqual(Array(3).fill(['unreachable', 'not_found']));
+    await expect(packages.drift(adm, ref('alice/a@1'), { rate: 101 })).rejects.toMatchObject({ code: 'request_invalid' });
+    await packages.drift(adm, ref('alice/a@1'), { rate: 100 });
   });
 
   it('keep their source from being removed unless forced', async () => {

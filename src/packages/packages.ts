@@ -204,12 +204,17 @@ export class Packages extends PackageEdits {
     return this.#checks.verify(found.row.id, version.number, writeActorId(actor));
   }
 
-  /** Starts the job that looks whether the objects are still what they were; `rate`: questions to the stores a second. */
+  /**
+   * Starts the job that looks whether the objects are still what they were; `rate`: questions to the stores a second.
+   * Errors: request_invalid for a rate above the limit.
+   */
   async drift(
     actor: Actor,
     reference: PackageReference,
     { rate = this.limits.driftPerSecond }: { readonly rate?: number | undefined } = {},
   ): Promise<JobView> {
+    const most = this.limits.driftPerSecond;
+    if (rate > most) throw new PackageRError('request_invalid', `A sweep asks at most ${most} questions a second here (drift.perSecond).`);
     const { found } = await this.doors.find(actor, 'list', reference);
     const version = reference.version === undefined ? undefined : await this.rows.getVersion(found, reference.version);
     const at = version === undefined ? { step: found.row.head } : { step: version.step, entries: version.entries };

@@ -119,6 +119,7 @@ export const closedRoles: readonly Role[] = [
       `POST ${packageUrl}/withdraw`,
       `POST ${packageUrl}/verify`,
       `POST ${packageUrl}/drift`,
+      `GET ${packageUrl}/drift`,
       `GET ${packageUrl}/diff`,
     ],
   },

@@ -90,7 +90,7 @@ export function testPins(open: () => StoreWorld): void {
 
     it('a sweep tells what has changed, by the same rule', async () => {
       const sweep = async (reference: string): Promise<unknown> =>
-        JSON.parse((await world.packager.run('--json', 'packages', 'drift', reference, '--rate', '200')).stdout);
+        JSON.parse((await world.packager.run('--json', 'packages', 'drift', reference, '--rate', '100')).stdout);
       expect(await sweep('admin/pinned@1')).toMatchObject({ intact: 4, changed: 0, gone: 0, unreachable: 0 });
       expect(await sweep('admin/plain@1')).toMatchObject({
         intact: 1,

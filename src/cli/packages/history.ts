@@ -114,7 +114,7 @@ function addChecks(packages: Command, context: CliContext): void {
   packages
     .command('drift <package>')
     .description('ask the stores whether the objects are still what they were: intact, changed, gone, unreachable')
-    .option('--rate <number>', 'questions to the stores a second (default: the setting drift.perSecond)', parseInteger(1, 9999))
+    .option('--rate <number>', 'questions to the stores a second (default and most: the setting drift.perSecond)', parseInteger(1, 9999))
     .option('--last', 'what the last sweep found; asks no store')
     .option('--detach', 'do not wait')
     .action((reference: string, options: DriftOptions) => drift(context, reference, options));
