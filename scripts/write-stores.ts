@@ -35,6 +35,7 @@ const meaning: Readonly<Record<Name, readonly string[]>> = {
   seaweedfs: [
     'Listings go folder by folder, a folder where its name without the slash belongs. packageR puts them into byte order, folder by folder: walking a tree of many small folders takes a request for each.',
     'Listings of object versions lose some where they need more than one page.',
+    'In a bucket with versions an object `a` is listed after `a-1` (after all names that go on with a character before the full stop). Where that falls on two pages, packageR stops with `store_response` rather than list in a wrong order: name such files otherwise, or keep no versions there.',
     'Empty and dot segments cannot be kept (`a//b` becomes `a/b`, `a/../b` is refused), a backslash is taken for a slash, and a segment has at most 255 bytes.',
     'A key that ends in a slash holds no bytes.',
     'An `Authorization` header beside a signed URL is ignored, where Amazon and Ceph answer 400: a page that works here may not work there.',

@@ -17,6 +17,8 @@ type StoreTraits = Required<Pick<TestSubject, 'awkwardKeys' | 'unlinkable' | 'lo
 export interface StoreSuite {
   readonly name: StoreServer['name'];
   readonly traits: StoreTraits;
+  /** In buckets with versions: see TestSubject. */
+  readonly misorders?: (keys: readonly string[]) => boolean;
   start(): Promise<StoreServer>;
 }
 
@@ -29,20 +31,21 @@ export async function testStore(suite: StoreSuite): Promise<void> {
   const server = await suite.start();
   afterAll(() => server.stop());
   testMatrix(server);
-  testDriver(`s3 on ${title}`, () => openSubject(server, suite.traits, false));
-  testDriver(`s3 on ${title}, with versions`, () => openSubject(server, suite.traits, true));
+  testDriver(`s3 on ${title}`, () => openSubject(server, suite, false));
+  testDriver(`s3 on ${title}, with versions`, () => openSubject(server, suite, true));
   testOracle(server);
   testProbe(server);
   testJourneys(() => server);
 }
 
-async function openSubject(server: StoreServer, traits: StoreTraits, versioning: boolean): Promise<TestSubject> {
+async function openSubject(server: StoreServer, { traits, misorders }: StoreSuite, versioning: boolean): Promise<TestSubject> {
   const bucket = await server.makeBucket(undefined, { versioning });
   const driver = await openOurs(server, bucket);
   return {
     driver,
     put: async (name, bytes) => void (await server.put(bucket, encodeKey(name), bytes)),
     ...traits,
+    ...(versioning && misorders !== undefined && { misorders }),
     fetchUrl: fetchPlainly,
     close: async () => undefined,
   };
