@@ -1,6 +1,6 @@
 /**
- * What S3-compatible stores do differently, as data: where they are, how they name buckets, what they lack. Each fact is from the page
- * named in `source`. The probe finds by itself what a store cannot do; here stands what must be known before the first call.
+ * What S3-compatible stores do differently, as data: where they are, how they name buckets, what they lack. `source` names the page of the
+ * provider or project where more stands. The probe finds by itself what a store cannot do; here stands what must be known before the first call.
  */
 import { PackageRError } from '#errors/error.ts';
 import { suggest } from '#model/near.ts';
