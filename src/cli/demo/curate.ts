@@ -1,4 +1,5 @@
 /** Curates the package of the demo through the API, as anyone would. Every part is left alone where it is there already. */
+import { setTimeout } from 'node:timers/promises';
 import type { EntriesAnswer } from '#api/entries.ts';
 import type { Job } from '#api/jobs.ts';
 import type { Version } from '#api/packages.ts';
@@ -79,13 +80,20 @@ async function clear(client: Client, reference: string): Promise<void> {
   if (paths.length > 0) await client.post(`${packagePath(reference)}/steps`, { operation: 'remove', paths });
 }
 
-/** Resolves when the job has ended well. */
+/** Tries of one annexing, and milliseconds between them: a store that has just started may list objects before it gives their bytes. */
+const patience = { tries: 5, pause: 2000 } as const;
+
+/** Resolves when the job has ended well. `request` must replace what is there, so that it may be repeated. */
 export async function annex(client: Client, reference: string, request: object): Promise<void> {
-  const { id } = await client.post<Job>(`${packagePath(reference)}/annex`, request);
-  let last: Job | undefined;
-  for await (const job of client.events<Job>(`api/v1/jobs/${id}/events`)) last = job;
-  if (last?.state !== 'done')
-    throw new PackageRError('internal', `The demo could not be prepared: ${last?.error?.message ?? 'a job did not end'}`);
+  for (let tried = 1; ; tried++) {
+    const { id } = await client.post<Job>(`${packagePath(reference)}/annex`, request);
+    let last: Job | undefined;
+    for await (const job of client.events<Job>(`api/v1/jobs/${id}/events`)) last = job;
+    if (last?.state === 'done') return;
+    if (last?.error?.code !== 'source_unavailable' || tried === patience.tries)
+      throw new PackageRError('internal', `The demo could not be prepared: ${last?.error?.message ?? 'a job did not end'}`);
+    await setTimeout(patience.pause);
+  }
 }
 
 export async function putText(client: Client, reference: string, path: string, text: string): Promise<void> {
