@@ -146,10 +146,12 @@ export class SideProcess {
   }
 
   async run(work: string, variant = ''): Promise<Done> {
+    const waiting = new AbortController();
+    const { signal } = waiting;
     this.#child.send({ work, variant });
-    const [answer] = (await Promise.race([once(this.#child, 'message'), once(this.#child, 'exit')])) as [
-      Done | { error: string } | number | null,
-    ];
+    const [answer] = (await Promise.race([once(this.#child, 'message', { signal }), once(this.#child, 'exit', { signal })]).finally(() =>
+      waiting.abort(),
+    )) as [Done | { error: string } | number | null];
     if (answer === null || typeof answer === 'number') throw new Error(`The process of ${work} ended with ${answer}.`);
     if ('error' in answer) throw new Error(answer.error);
     return { rss: peakOf(this.pid), ...answer };

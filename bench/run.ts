@@ -10,10 +10,17 @@ import { childrenCpu } from './processes.ts';
 
 const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   digest: async () => (await import('./digest.ts')).digest,
+  annex: async () => (await import('./annex.ts')).annex,
+  edit: async () => (await import('./edit.ts')).edit,
   presign: async () => (await import('./presign.ts')).presign,
   redirect: async () => (await import('./redirect.ts')).redirect,
+  'folder-page': async () => (await import('./folder-page.ts')).folderPage,
+  freeze: async () => (await import('./freeze.ts')).freeze,
+  memory: async () => (await import('./memory.ts')).memory,
+  zip: async () => (await import('./zip.ts')).zip,
   'list-latency': async () => (await import('./list-latency.ts')).listLatency,
   'list-local': async () => (await import('./list-local.ts')).listLocal,
+  search: async () => (await import('./search.ts')).search,
 };
 
 const quietLoad = 0.5;

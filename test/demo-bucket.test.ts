@@ -19,7 +19,8 @@ import {
   untilGone,
 } from './support/demo.ts';
 import { hashFiles } from './support/files.ts';
-import { freePort, runCli } from './support/packager.ts';
+import { freePort } from './support/free-port.ts';
+import { runCli } from './support/packager.ts';
 import { startSeaweedfs } from './support/stores/seaweedfs.ts';
 import { requireStore, type StoreServer } from './support/stores/store-server.ts';
 

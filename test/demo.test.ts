@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { components, requireComponent } from '#testing/component.ts';
 import { type Answer, bytesOf, bytesSaid, type Demo, pathWithoutStores, programOf, residentOf, startDemo } from './support/demo.ts';
 import { hashFiles } from './support/files.ts';
-import { freePort, runCli } from './support/packager.ts';
+import { freePort } from './support/free-port.ts';
+import { runCli } from './support/packager.ts';
 
 describe('the demo in folders', () => {
   let folder: string;

@@ -6,7 +6,8 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { components, requireComponent } from '#testing/component.ts';
 import { hashesOf, hashFiles, writeFiles } from './support/files.ts';
-import { freePort, type Packager, startPackager } from './support/packager.ts';
+import { freePort } from './support/free-port.ts';
+import { type Packager, startPackager } from './support/packager.ts';
 
 const files = { 'stations/a b.csv': 'a,b\n1,2\n', 'stations/ä.bin': 'bytes', 'one.bin': 'x'.repeat(5000) };
 const texts = { 'README.md': '# Snow\n\n| a | b |\n|---|---|\n| 1 | 2 |\n', 'package.yaml': 'title: Snow\n' };

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openHostileLink } from '#testing/hostile-link.ts';
 import { type BadNetwork, openBadNetwork } from './support/bad-network.ts';
 import { hashesOf, hashFiles, writeFiles } from './support/files.ts';
-import { freePort, type Packager, program, type Ran, runCli, startPackager } from './support/packager.ts';
+import { freePort } from './support/free-port.ts';
+import { type Packager, program, type Ran, runCli, startPackager } from './support/packager.ts';
 
 const MiB = 1024 * 1024;
 

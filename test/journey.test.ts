@@ -1,9 +1,13 @@
-/** From a folder to a collaborator's disk: the whole way, with the real server, the real command line and real clients. */
+/**
+ * From a folder to a collaborator's disk: the whole way, with the real server, the real command line and real clients, on each engine of the
+ * state.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { components, requireComponent } from '#testing/component.ts';
+import { hasPostgres, type PostgresServer, startPostgres } from '#testing/postgres.ts';
 import { hashesOf, hashFiles, writeFiles } from './support/files.ts';
 import { type Packager, type Ran, runCli, startPackager } from './support/packager.ts';
 
@@ -34,8 +38,11 @@ function shell(line: string, cwd: string): Promise<Ran> {
   });
 }
 
-describe('from a folder to a collaborator', () => {
+const engines = hasPostgres('the journey on PostgreSQL') ? ['sqlite', 'postgres'] : ['sqlite'];
+
+describe.each(engines)('from a folder to a collaborator, with its state in %s', (engine) => {
   let packager: Packager;
+  let database: PostgresServer | undefined;
   let link: string;
   let version: { number: number; digest: string };
   const texts = { 'README.md': '# Snow\n\nTest data.\n', 'package.yaml': 'title: Snow\nlicence: CC0-1.0\n' };
@@ -43,7 +50,8 @@ describe('from a folder to a collaborator', () => {
   const exceptLists = ['curl.cfg', 'aria2.txt'];
 
   beforeAll(async () => {
-    packager = await startPackager();
+    if (engine === 'postgres') database = await startPostgres();
+    packager = await startPackager(database === undefined ? {} : { PACKAGE_R_STATE: database.url });
     const data = join(packager.folder, 'data');
     await writeFiles(data, files);
     await packager.json('sources', 'add', 'lab', 'folder', '--set', `root=${data}`);
@@ -57,7 +65,10 @@ describe('from a folder to a collaborator', () => {
     const [share] = await packager.json<{ url: string }>('shares', 'add', 'admin/snow@1');
     link = share?.url ?? '';
   });
-  afterAll(() => packager.stop());
+  afterAll(async () => {
+    await packager.stop();
+    await database?.stop();
+  });
 
   const emptyFolder = async (name: string): Promise<string> => {
     const folder = join(packager.folder, 'out', name);

@@ -13,7 +13,7 @@ import { localClient } from '#cli/run.ts';
 import type { Client } from '#client/client.ts';
 import { loadConfig } from '#config/config.ts';
 import { Exchange } from '#exchange/exchange.ts';
-import { freePort } from './support/packager.ts';
+import { freePort } from './support/free-port.ts';
 
 const password = 'correct horse battery';
 const names = ['a.txt', 'deep/b c.nc', 'deep/ä+%.bin', 'deep/er/日.tif', "deep/it's (1).csv"];

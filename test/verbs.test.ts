@@ -164,7 +164,7 @@ describe('verbs', () => {
     expect(Object.keys(saved)).toEqual([`${packager.url}/`]);
   });
 
-  it('tokens, presign, events, jobs, backup', async () => {
+  it('tokens, presign, events, jobs, backup, verify', async () => {
     const url = (await one<{ url: string }>('presign', 'lab/notes/readme.txt')).url;
     expect(await (await fetch(url)).text()).toBe('notes');
     const events = await packager.json<{ action: string }>('events', 'ls');
@@ -174,6 +174,8 @@ describe('verbs', () => {
     expect(await one('jobs', 'show', jobs[0]?.id ?? '')).toMatchObject({ state: jobs[0]?.state });
     expect(await one('backup', 'monday.sqlite')).toMatchObject({ path: expect.stringMatching(/backups\/monday\.sqlite$/) });
     expect((await packager.run('backup', 'monday.sqlite')).code).toBe(6);
+    expect(await packager.json('verify')).toEqual([expect.objectContaining({ kind: 'done', wrong: 0 })]);
+    expect((await packager.run('restore', 'monday.sqlite')).code).toBe(6);
     expect((await packager.run('backup', '../evil')).code).toBe(2);
     await writeFile(join(packager.folder, 'x'), '');
   });

@@ -84,7 +84,7 @@ export const closedRoles: readonly Role[] = [
       'POST /api/v1/namespaces/{name}/members/remove',
     ],
   },
-  { known: '/api/settings', routes: ['GET /api/v1/config', 'POST /api/v1/backup', 'POST /api/v1/keys/rotate'] },
+  { known: '/api/settings', routes: ['GET /api/v1/config', 'POST /api/v1/backup', 'POST /api/v1/verify', 'POST /api/v1/keys/rotate'] },
   {
     known: '/api/sources',
     routes: [

@@ -6,6 +6,34 @@ export const awkwardKeys: readonly string[] = [
   'x'.repeat(1024),
 ];
 
+/** Segments, and parts of keys with empty or dot segments, that the conformance suite puts at the end of a key of its own. */
+const awkwardNames: readonly string[] = [
+  ...['a b+c#d%e=f[1]@é日😀.txt', 'a%20b', 'a?b&c', 'a"b<c>', "a'(b)*!", '...', '..x', '-rf', '\n\t\u001b[2J', '\u2028', 'e\u0301', 'a\\b'],
+  ...['x//y', '/lead', 'x/', './..', 'a/../b'],
+];
+
+/** What a store cannot hold of them. */
+export interface Unheld {
+  /** Empty segments, also at the ends. */
+  readonly empty?: true;
+  /** `.` and `..` as segments. */
+  readonly dots?: true;
+  readonly backslash?: true;
+  /** Characters that listings spoil: of these names only a line break and a tab are left. */
+  readonly escapes?: true;
+}
+
+/** Those that a store can hold. */
+export function awkwardNamesBut({ empty, dots, backslash, escapes }: Unheld): readonly string[] {
+  const held = awkwardNames.filter(
+    (name) =>
+      !(empty === true && /^\/|\/\/|\/$/.test(name)) &&
+      !(dots === true && /(?:^|\/)\.{1,2}(?:\/|$)/.test(name)) &&
+      !(backslash === true && name.includes('\\')),
+  );
+  return escapes === true ? held.map((name) => name.split('\u001b')[0] ?? name) : held;
+}
+
 /** Its name in a report. */
 export function nameKey(key: string): string {
   if (key.length > 40) return `${key.length} × ${key[0]}`;

@@ -5,6 +5,7 @@ import type { StoreServer } from '../support/stores/store-server.ts';
 import { life, testClients } from './journey-clients.ts';
 import { testPins } from './journey-pins.ts';
 import { testRotation } from './journey-rotation.ts';
+import { testUploads } from './journey-uploads.ts';
 import { openStoreWorld, type StoreWorld, secretsFolder } from './store-world.ts';
 
 /** `start` is asked when tests run, and gives the server that runs already; who started it stops it. */
@@ -26,5 +27,6 @@ export function testJourneys(start: () => StoreServer): void {
     testClients(() => world);
     testPins(() => world);
     testRotation(() => world);
+    testUploads(() => world);
   });
 }

@@ -17,8 +17,6 @@ type StoreTraits = Required<Pick<TestSubject, 'awkwardKeys' | 'unlinkable' | 'lo
 export interface StoreSuite {
   readonly name: StoreServer['name'];
   readonly traits: StoreTraits;
-  /** In buckets with versions: see TestSubject. */
-  readonly misorders?: (keys: readonly string[]) => boolean;
   start(): Promise<StoreServer>;
 }
 
@@ -38,14 +36,13 @@ export async function testStore(suite: StoreSuite): Promise<void> {
   testJourneys(() => server);
 }
 
-async function openSubject(server: StoreServer, { traits, misorders }: StoreSuite, versioning: boolean): Promise<TestSubject> {
+async function openSubject(server: StoreServer, { traits }: StoreSuite, versioning: boolean): Promise<TestSubject> {
   const bucket = await server.makeBucket(undefined, { versioning });
   const driver = await openOurs(server, bucket);
   return {
     driver,
     put: async (name, bytes) => void (await server.put(bucket, encodeKey(name), bytes)),
     ...traits,
-    ...(versioning && misorders !== undefined && { misorders }),
     fetchUrl: fetchPlainly,
     close: async () => undefined,
   };

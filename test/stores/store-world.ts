@@ -3,7 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type BadNetwork, openBadNetwork } from '../support/bad-network.ts';
-import { freePort, type Packager, type Ran, startPackager } from '../support/packager.ts';
+import { freePort } from '../support/free-port.ts';
+import { type Packager, type Ran, startPackager } from '../support/packager.ts';
 import type { StoreServer } from '../support/stores/store-server.ts';
 
 export const MiB: number = 1024 * 1024;

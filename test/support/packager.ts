@@ -1,10 +1,10 @@
 /** A real packageR for end-to-end tests: a server process on free loopback ports, and the command line as people run it. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { freePort } from './free-port.ts';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 /** The command line as people run it; it becomes the process of its Node. */
@@ -32,6 +32,10 @@ export interface Packager {
   json<T = Record<string, unknown>>(...args: string[]): Promise<T[]>;
   /** Ends the process with this signal and starts it again on the same folder and port. */
   restart(signal?: NodeJS.Signals): Promise<void>;
+  /** Ends the process; the folder stays until `stop`. */
+  end(signal?: NodeJS.Signals): Promise<void>;
+  /** Does something while no server runs, and starts it again. */
+  whileDown(work: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -39,17 +43,6 @@ export interface RunOptions {
   readonly input?: string | Buffer;
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
 }
 
 function environment(more: Readonly<Record<string, string>> = {}): NodeJS.ProcessEnv {
@@ -105,7 +98,7 @@ export async function startPackager(settings: Readonly<Record<string, string>> =
     return started;
   }
 
-  async function end(signal: NodeJS.Signals): Promise<void> {
+  async function end(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
@@ -136,8 +129,14 @@ export async function startPackager(settings: Readonly<Record<string, string>> =
       await end(signal);
       child = await start();
     },
-    async stop() {
+    async whileDown(work) {
       await end('SIGTERM');
+      await work();
+      child = await start();
+    },
+    end,
+    async stop() {
+      await end();
       await rm(folder, { recursive: true, force: true });
     },
   };

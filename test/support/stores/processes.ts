@@ -3,10 +3,8 @@
  * process, however that ends.
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { accessSync, constants, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -135,15 +133,6 @@ export async function waitFor(what: string, processes: Processes, isSo: () => Pr
     if (Date.now() > until) throw new Error(`no ${what} within a minute\n${processes.log()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-/** Free loopback ports, all different. */
-export async function freePorts(count: number): Promise<readonly number[]> {
-  const probes = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
-  await Promise.all(probes.map((probe) => once(probe, 'listening')));
-  const ports = probes.map((probe) => (probe.address() as AddressInfo).port);
-  await Promise.all(probes.map((probe) => promisify(probe.close.bind(probe))()));
-  return ports;
 }
 
 function kill(child: ChildProcess, signal: NodeJS.Signals): void {

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts, makeProcesses, type Processes, waitFor } from './processes.ts';
+import { freePorts } from '../free-port.ts';
+import { makeProcesses, type Processes, waitFor } from './processes.ts';
 import type { StoreKeys } from './signed-request.ts';
 import { answers, freshKeys, type StoreServer, storeServer } from './store-server.ts';
 

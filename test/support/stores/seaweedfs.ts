@@ -1,7 +1,8 @@
 /** SeaweedFS in one process: its own lineage of S3, so other quirks than Ceph's. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts, makeProcesses, waitFor } from './processes.ts';
+import { freePorts } from '../free-port.ts';
+import { makeProcesses, waitFor } from './processes.ts';
 import { type StoreKeys, send } from './signed-request.ts';
 import { freshKeys, type StoreServer, storeServer } from './store-server.ts';
 

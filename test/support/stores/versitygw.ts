@@ -1,7 +1,8 @@
 /** versitygw: S3 in front of a folder. Buckets are folders, objects are files, what a file has no place for is in its extended attributes. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePorts, makeProcesses, type Processes } from './processes.ts';
+import { freePorts } from '../free-port.ts';
+import { makeProcesses, type Processes } from './processes.ts';
 import type { StoreKeys } from './signed-request.ts';
 import { answers, freshKeys, type StoreServer, storeServer } from './store-server.ts';
 
