@@ -29,14 +29,17 @@ import { createConnector } from '#layers/connector.ts';
 import { randomId, systemClock } from '#model/clock.ts';
 import { Secret } from '#model/secret.ts';
 import { Packages } from '#packages/packages.ts';
+import { verifyState } from '#packages/verify-state.ts';
 import { Shares } from '#shares/shares.ts';
 import { listObjects, statObject } from '#sources/presign.ts';
 import { Sources } from '#sources/sources.ts';
 import { lockData } from '#state/lock.ts';
-import { openSqliteState } from '#state/sqlite/sqlite-state.ts';
+import { openState } from '#state/open.ts';
 import type { State } from '#state/state.ts';
 import { Vault } from '#state/vault.ts';
+import { watchState } from '#state/watched.ts';
 import { builtinDrivers, builtinExports } from './builtin.ts';
+import { finishRestore } from './restore.ts';
 
 const day = 86_400_000;
 
@@ -68,7 +71,8 @@ export async function openApp(loaded: LoadedConfig, level: string = loaded.confi
   try {
     const lock = lockData(config.dataDir);
     closers.push(() => lock.release());
-    const state = await openSqliteState(join(config.dataDir, 'state.sqlite'));
+    await finishRestore(config.dataDir);
+    const state = await openState(config, config.dataDir);
     closers.push(() => state.close());
     return await wire(loaded.withStored(await readSettings(state)), level, state, closers, close);
   } catch (error) {
@@ -93,7 +97,7 @@ async function readSettings(state: State): Promise<Readonly<Record<string, unkno
 async function wire(
   loaded: LoadedConfig,
   level: string,
-  state: State,
+  bare: State,
   closers: (() => unknown)[],
   close: () => Promise<void>,
 ): Promise<App> {
@@ -101,6 +105,13 @@ async function wire(
   const clock = systemClock;
   const makeId = randomId;
   const log = createLogger({ level, stream: logStream(config) });
+  const watch = watchState(bare, {
+    clock,
+    onTrouble: (error) => log.error({ err: error }, 'the state cannot be written; packageR goes on reading and tries again'),
+    onRecovery: () => log.warn('the state can be written again'),
+  });
+  closers.push(() => watch.close());
+  const { state } = watch;
   const vault = await Vault.open({ state, folder: config.dataDir, envKey: config.key });
   for (const warning of loaded.warnings) log.warn(warning);
   const { message, openable } = await vault.status();
@@ -142,8 +153,14 @@ async function wire(
     stat: statObject,
     list: listObjects,
     inline: config.inline,
-    limits: { textBytes: config.limits.packages.textBytes, driftPerSecond: config.drift.perSecond },
+    limits: {
+      textBytes: config.limits.packages.textBytes,
+      driftPerSecond: config.drift.perSecond,
+      uploadBytes: config.limits.uploads.bytes,
+      uploadsPerUser: config.limits.uploads.perUser,
+    },
   });
+  closers.push(() => packages.close());
   const shares = new Shares({
     state,
     access,
@@ -183,12 +200,14 @@ async function wire(
     content: config.content.port === undefined ? contentOptions : undefined,
     operations: {
       isReady: async () => isReady && (await canRead(state)),
+      trouble: () => watch.trouble()?.message,
       describeConfig: () => ({ settings: catConfig(loaded).map((row) => ({ ...row })), warnings: [...loaded.warnings] }),
       async rotateKeys(actor, { now }) {
         await signer.rotate({ now });
         events.record({ actor, action: 'key.rotate', subject: 'keys', details: { now } });
       },
       backup: (name, signal) => backup(state, config.dataDir, name, signal),
+      verify: (signal) => verifyState(state, signal),
     },
     settings: {
       publicUrl: config.publicUrl,

@@ -26,6 +26,11 @@ async function main(): Promise<void> {
     // One command is no server: only what went wrong is said.
     openLocal: async (loaded) => (await import('./app.ts')).openApp(loaded, 'warn'),
     serve: async (...given) => (await import('./app.ts')).serve(...given),
+    copyState: async (...given) => (await import('./copy-state.ts')).copyState(...given),
+    restore: async (...given) => (await import('./restore.ts')).restore(...given),
+    verifyFile: async function* verify(...given) {
+      yield* (await import('./restore.ts')).verifyFile(...given);
+    },
   });
 }
 

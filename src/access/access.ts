@@ -220,11 +220,13 @@ export class Access implements Gate {
     const at = (path: Path): TreePlace => ({ ...place, path: joinPath(place.path, path) });
     const held = (action: Action, where: TreePlace): boolean => holds(rights, actor.only, action, where);
     const all = held('list', place);
+    const allBytes = held('download', place);
     return {
+      listsAll: all,
       lists: (path) => all || held('list', at(path)),
       leadsOn: (path) => isOnTheWay(rights, actor.only, at(path)),
       knows: (path) => all || knowing.some((action) => held(action, at(path))),
-      reads: (path) => held('download', at(path)),
+      reads: (path) => allBytes || held('download', at(path)),
     };
   }
 

@@ -36,6 +36,8 @@ export const attemptRules: AttemptRules = {
 /** Rows that have been quiet for a day are dropped, looked for once an hour. */
 const keepFor = 24 * 60 * minute;
 const pruneEvery = 60 * minute;
+/** Failures further in the future were counted by a clock that was wrong: they lock nobody out until then. */
+const clockSlack = minute;
 
 export class Attempts {
   readonly #state: State;
@@ -98,9 +100,10 @@ export class Attempts {
 
   #count(key: string, rule: AttemptRule, now: number, refuse: boolean): Write {
     const { limit, window, delay } = { limit: sql.lit(rule.limit), window: sql.lit(rule.window), delay: rule.delay };
-    const at = sql<number>`${now}`;
+    const at = sql<number>`cast(${now} as bigint)`;
     const quietAfter = delay === undefined ? sql`attempt.blocked_until` : sql`attempt.blocked_until + ${window}`;
-    const isFresh = sql`(case when attempt.failures < ${limit} then attempt.since + ${window} else ${quietAfter} end) <= ${at}`;
+    const isOver = sql`(case when attempt.failures < ${limit} then attempt.since + ${window} else ${quietAfter} end) <= ${at}`;
+    const isFresh = sql`(${isOver} or attempt.since > ${now + clockSlack})`;
     const failures = sql<number>`(case when ${isFresh} then 1 else attempt.failures + 1 end)`;
     const since = sql<number>`(case when ${isFresh} then ${at} else attempt.since end)`;
     const until = delay === undefined ? sql`${since} + ${window}` : sql`${at} + ${delays(failures, rule.limit, delay, rule.window)}`;
@@ -114,7 +117,8 @@ export class Attempts {
           since,
           blocked_until: sql<number>`case when ${failures} < ${limit} then 0 else ${until} end`,
         });
-        return refuse ? update.where('attempt.blocked_until', '<=', now) : update;
+        if (!refuse) return update;
+        return update.where((on) => on.or([on('attempt.blocked_until', '<=', now), on('attempt.since', '>', now + clockSlack)]));
       });
     return refuse ? { query, expect: { changes: 1, code: 'rate_limited', message: 'Too many failed attempts.' } } : { query };
   }
@@ -128,8 +132,13 @@ export class Attempts {
 
   /** Seconds until none of the keys is blocked. */
   async #waitOf(keys: readonly string[]): Promise<number> {
-    const rows = await this.#state.db.selectFrom('attempt').select('blocked_until').where('key', 'in', keys).execute();
-    return Math.ceil(Math.max(0, ...rows.map((row) => row.blocked_until - this.#clock())) / 1000);
+    const now = this.#clock();
+    const counted = this.#state.db
+      .selectFrom('attempt')
+      .select('blocked_until')
+      .where('since', '<=', now + clockSlack);
+    const rows = await counted.where('key', 'in', keys).execute();
+    return Math.ceil(Math.max(0, ...rows.map((row) => row.blocked_until - now)) / 1000);
   }
 }
 

@@ -82,7 +82,10 @@ export class Groups {
     await state.write(
       { query: state.db.deleteFrom('group_member').where('group_id', '=', id) },
       { query: state.db.deleteFrom('grant').where('subject_kind', '=', 'group').where('subject_id', '=', id) },
-      { query: state.db.deleteFrom('group').where('id', '=', id) },
+      {
+        query: state.db.deleteFrom('group').where('id', '=', id),
+        expect: { changes: 1, code: 'not_found', message: 'The group is gone.' },
+      },
     );
     events.record({ actor, action: 'group.delete', subject: `group:${id}`, details: { name } });
   }
@@ -91,9 +94,11 @@ export class Groups {
   async addMember(actor: Actor, name: string, userName: string): Promise<void> {
     const { state } = this.#options;
     const { groupId, userId } = await this.#pair(actor, name, userName);
-    const stillThere = state.db.selectFrom('user').select('id').where('id', '=', userId);
+    const user = state.db.selectFrom('user').select('id').where('id', '=', userId);
+    const group = state.db.selectFrom('group').select('id').where('id', '=', groupId);
     await state.write(
-      { query: stillThere, expect: { changes: 1, code: 'not_found', message: 'The user is gone.' } },
+      { query: user, expect: { changes: 1, code: 'not_found', message: 'The user is gone.' } },
+      { query: group, expect: { changes: 1, code: 'not_found', message: 'The group is gone.' } },
       {
         query: state.db
           .insertInto('group_member')

@@ -6,7 +6,8 @@
 import { PackageRError } from '#errors/error.ts';
 import type { Entry, Pointer, Unnamable } from '#model/entry.ts';
 import type { Path } from '#model/path.ts';
-import type { PageRequest, Tree, TreePage } from '#model/tree.ts';
+import { showing } from '#model/sieve.ts';
+import { type PageRequest, type Tree, type TreePage, type WalkOptions, walkBatches } from '#model/tree.ts';
 
 /** What one actor may see of one tree, at one moment. Paths are those of the tree. */
 export interface View {
@@ -18,6 +19,8 @@ export interface View {
   knows(path: Path): boolean;
   /** Bytes may be read. */
   reads(path: Path): boolean;
+  /** Everything may be listed. */
+  readonly listsAll?: boolean;
 }
 
 /** `view` answers with the rights of now; it is called often and must be cheap while nothing changed. */
@@ -45,11 +48,24 @@ export function guardTree(tree: Tree, view: () => Promise<View>): Tree {
     async *walk(folder, options) {
       const before = await view();
       if (!before.lists(folder) && !before.leadsOn(folder)) return;
-      const asked = before.lists(folder) ? options : { ...options, onUnnamable: undefined };
+      const asked = askedOf(options, before.lists(folder), view);
       for await (const leaf of tree.walk(folder, asked)) {
         const seen = await view();
         if (seen.lists(leaf.path)) yield told(leaf, seen);
       }
+    },
+    async *batches(folder, options) {
+      const before = await view();
+      if (!before.lists(folder) && !before.leadsOn(folder)) return;
+      const asked = askedOf(options, before.lists(folder), view);
+      for await (const leaves of walkBatches(tree, folder, asked)) {
+        const seen = await view();
+        const kept = seen.listsAll === true ? leaves : leaves.filter((leaf) => seen.lists(leaf.path));
+        if (kept.length > 0) yield tree.frozen ? kept : kept.map((leaf) => told(leaf, seen));
+      }
+    },
+    async mark() {
+      return (await view()).listsAll === true ? tree.mark?.() : undefined;
     },
     async *read(path, options) {
       const seen = await view();
@@ -58,6 +74,12 @@ export function guardTree(tree: Tree, view: () => Promise<View>): Tree {
       yield* tree.read(path, options);
     },
   };
+}
+
+/** What is passed on: nothing is told of what has no path where not all is listed, and a search counts on what is shown only. */
+function askedOf(options: WalkOptions = {}, listsAll: boolean, view: () => Promise<View>): WalkOptions {
+  const { sieve, ...rest } = listsAll ? options : { ...options, onUnnamable: undefined };
+  return sieve === undefined ? rest : { ...rest, sieve: showing(sieve, async (path) => (await view()).lists(path)) };
 }
 
 /** The pointer without what follows from its bytes: an ETag is often their MD5. */

@@ -16,7 +16,7 @@ import type { Clock, MakeId } from '#model/clock.ts';
 import { type Name, parseName } from '#model/name.ts';
 import { Secret } from '#model/secret.ts';
 import type { UserRow } from '#state/schema.ts';
-import type { Expectation, State, Write } from '#state/state.ts';
+import { type Expectation, returned, type State, type Write } from '#state/state.ts';
 
 export interface UserView {
   readonly id: string;
@@ -109,16 +109,25 @@ export class Users {
     await gate.authorize(actor, 'manage', system);
     requireFields(patch, ['admin', 'disabled']);
     const row = await this.#get(name);
-    const admin = patch.admin === undefined ? row.admin : Number(requireFlag(patch.admin, 'admin'));
-    const disabled = patch.disabled === undefined ? row.disabled : Number(requireFlag(patch.disabled, 'disabled'));
+    const changed = {
+      ...(patch.admin === undefined ? {} : { admin: Number(requireFlag(patch.admin, 'admin')) }),
+      ...(patch.disabled === undefined ? {} : { disabled: Number(requireFlag(patch.disabled, 'disabled')) }),
+    };
+    const { admin = row.admin, disabled = row.disabled } = changed;
     if (admin === row.admin && disabled === row.disabled) return toView(row);
+    // Only what was asked for: whoever changes the rest at the same time is not undone.
     const query = state.db
       .updateTable('user')
-      .set((on) => ({ admin, disabled, generation: on('generation', '+', 1) }))
-      .where('id', '=', row.id);
-    await state.write({ query, expect: changesOne(name) }, ...(admin === 1 && disabled === 0 ? [] : [this.#anAdminRemains()]));
-    this.#record(actor, 'user.update', row.id, { name: row.name, admin: admin === 1, disabled: disabled === 1 });
-    return toView({ ...row, admin, disabled });
+      .set((on) => ({ ...changed, generation: on('generation', '+', 1) }))
+      .where('id', '=', row.id)
+      .returningAll();
+    const [written] = await state.write(
+      { query, expect: changesOne(name) },
+      ...(admin === 1 && disabled === 0 ? [] : [this.#anAdminRemains()]),
+    );
+    const after = returned<UserRow>(written);
+    this.#record(actor, 'user.update', row.id, { name: row.name, admin: after.admin === 1, disabled: after.disabled === 1 });
+    return toView(after);
   }
 
   /** By an administrator. Ends all sessions and API tokens of the user. Errors: not_found, password_weak, too_large. */

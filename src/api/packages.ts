@@ -188,7 +188,8 @@ export const ChangeSchema = Type.Object(
   {
     kind: Type.Enum(['added', 'removed', 'changed', 'moved']),
     path: Type.String(),
-    from: Type.Optional(Type.String({ description: 'Of a moved entry.' })),
+    from: Type.Optional(Type.String({ description: 'Of a moved entry or folder.' })),
+    entries: Type.Optional(Type.Integer({ minimum: 0, description: 'Of a moved folder: files that moved with it.' })),
     before: Type.Optional(EntrySchema),
     entry: EntrySchema,
   },

@@ -3,7 +3,13 @@ import { type Static, Type } from 'typebox';
 
 const closed = { additionalProperties: false } as const;
 
-export const HealthSchema = Type.Object({ status: Type.Literal('ok') }, closed);
+export const HealthSchema = Type.Object(
+  {
+    status: Type.Enum(['ok', 'failing'], { description: 'failing: the process lives and answers, and cannot write its state.' }),
+    problem: Type.Optional(Type.String({ description: 'Why it fails, in one sentence.' })),
+  },
+  closed,
+);
 export const ReadySchema = Type.Object({ status: Type.Enum(['ready', 'starting']) }, closed);
 
 export const SettingSchema = Type.Object(
@@ -24,6 +30,27 @@ export type ConfigAnswer = Static<typeof ConfigSchema>;
 export const BackupSchema = Type.Object({ name: Type.String({ pattern: '^[a-z0-9][a-z0-9._-]{0,62}$' }) }, closed);
 export type Backup = Static<typeof BackupSchema>;
 export const BackupDoneSchema = Type.Object({ path: Type.String(), bytes: Type.Integer() }, closed);
+/** A line of what `verify` answers: how far it is, a fault, and last the totals. */
+export const VerifyLineSchema = Type.Union(
+  [
+    Type.Object({ kind: Type.Literal('progress'), done: Type.Integer(), total: Type.Integer(), note: Type.String() }, closed),
+    Type.Object({ kind: Type.Literal('wrong'), subject: Type.String(), says: Type.String() }, closed),
+    Type.Object(
+      {
+        kind: Type.Literal('done'),
+        packages: Type.Integer(),
+        versions: Type.Integer(),
+        entries: Type.Integer({ description: 'Of all versions.' }),
+        texts: Type.Integer(),
+        wrong: Type.Integer({ description: 'Faults that were told.' }),
+      },
+      closed,
+    ),
+  ],
+  { title: 'VerifyLine' },
+);
+export type VerifyLine = Static<typeof VerifyLineSchema>;
+
 export const RotateKeysSchema = Type.Object(
   { now: Type.Optional(Type.Boolean({ description: 'Also end every temporary URL that packageR signed, at once.' })) },
   closed,

@@ -29,6 +29,17 @@ export function addNamespaces(program: Command, context: CliContext): void {
       show(context, await client.get(apiPath`api/v1/namespaces/${name}`));
     });
   namespaces
+    .command('set <name>')
+    .description('where uploads of its packages go')
+    .option('--upload-source <source>', 'source that takes them; “none” for none')
+    .option('--upload-prefix <folder>', 'folder in that source')
+    .action(async (name: string, { uploadSource, uploadPrefix }: { uploadSource?: string; uploadPrefix?: string }) => {
+      const client = await context.client();
+      const path = apiPath`api/v1/namespaces/${name}`;
+      await client.patch(path, { uploadSource: uploadSource === 'none' ? null : uploadSource, uploadPrefix });
+      show(context, await client.get(path));
+    });
+  namespaces
     .command('show <name>')
     .description('one namespace and its members')
     .action(async (name: string) => {
@@ -42,7 +53,7 @@ export function addNamespaces(program: Command, context: CliContext): void {
       const client = await context.client();
       const subject = parseSubject(member);
       const path = apiPath`api/v1/namespaces/${name}/members`;
-      if (role === 'none') await client.call('DELETE', path, { json: { subject } });
+      if (role === 'none') await client.post(`${path}/remove`, { subject });
       else await client.put(path, { subject, role });
       show(context, await membersOf(client, name));
     });

@@ -15,12 +15,15 @@ import { addLogin } from '#cli/login.ts';
 import { addNamespaces } from '#cli/namespaces.ts';
 import { addPackages } from '#cli/packages/packages.ts';
 import { addPresign } from '#cli/presign.ts';
+import { addRestore } from '#cli/restore.ts';
 import { addServe } from '#cli/serve.ts';
 import { addShares } from '#cli/shares.ts';
 import { addSources } from '#cli/sources.ts';
+import { addState } from '#cli/state.ts';
 import { printable } from '#cli/terminal.ts';
 import { addTokens } from '#cli/tokens.ts';
 import { addUsers } from '#cli/users.ts';
+import { addVerify } from '#cli/verify.ts';
 import { addVersion } from '#cli/version.ts';
 import { ClientError } from '#client/error.ts';
 import { asError } from '#errors/error.ts';
@@ -93,6 +96,9 @@ const verbs: readonly ((program: Command, context: CliContext) => void)[] = [
   addEvents,
   addConfig,
   addBackup,
+  addState,
+  addRestore,
+  addVerify,
   addKeys,
   addVersion,
   addCompletion,

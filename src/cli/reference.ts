@@ -80,5 +80,8 @@ function silentContext(): CliContext {
     client: none,
     loadConfig: none,
     serve: none,
+    copyState: none,
+    restore: none,
+    verifyFile: none,
   };
 }

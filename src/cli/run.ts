@@ -1,7 +1,8 @@
 /** Runs one command line: makes the context that verbs are given, and turns what goes wrong into an exit code. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import type { CliContext, RunningServer } from '#cli/context.ts';
+import { join, resolve } from 'node:path';
+import type { VerifyLine } from '#api/system.ts';
+import type { CliContext, CopiedState, CopyStateRequest, RestoreDone, RestoreRequest, RunningServer } from '#cli/context.ts';
 import { readLogins } from '#cli/logins.ts';
 import { createProgram, explainFailure, type GlobalOptions } from '#cli/program.ts';
 import { printable, type Terminal } from '#cli/terminal.ts';
@@ -26,6 +27,11 @@ export interface RunOptions {
   /** Opens the data folder for one command. Errors: data_locked while a server runs on it. */
   openLocal(config: LoadedConfig): Promise<LocalApp>;
   serve(config: LoadedConfig, onReady: (server: RunningServer) => Promise<void>, signal: AbortSignal): Promise<void>;
+  copyState(config: LoadedConfig, request: CopyStateRequest): Promise<CopiedState>;
+  /** Puts a verified copy of a backup in the place of the state, which is kept aside. Errors: data_locked, state_newer, verify_failed. */
+  restore(config: LoadedConfig, request: RestoreRequest): Promise<RestoreDone>;
+  /** Verifies a backup where it lies. Errors: not_found, state_newer, verify_failed for what is no state at all. */
+  verifyFile(file: string, signal: AbortSignal): AsyncIterable<VerifyLine>;
 }
 
 /** The exit code. */
@@ -57,6 +63,10 @@ export async function runCli(options: RunOptions): Promise<number> {
     },
     loadConfig: async (flags) => configFor(flags),
     serve: (config, onReady) => options.serve(config, onReady, options.signal),
+    copyState: (config, request) => options.copyState(config, { ...request, cwd: options.cwd, signal: options.signal }),
+    restore: async (file, onLine) =>
+      options.restore(configFor(), { file: resolve(options.cwd, file), name: file, signal: options.signal, onLine }),
+    verifyFile: (file) => options.verifyFile(resolve(options.cwd, file), options.signal),
   };
   const program = createProgram(context);
   try {

@@ -1,20 +1,39 @@
 /** What no single setting can tell: combinations that would be unsafe to start with are refused, doubtful ones warned of. */
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import type { Config } from '#config/settings.ts';
+import type { Config, SettingKey } from '#config/settings.ts';
 import { PackageRError } from '#errors/error.ts';
+
+/** Settings that do not go together, and a sentence on why. */
+export interface Disagreement {
+  readonly keys: readonly SettingKey[];
+  readonly message: string;
+}
+
+/** Pairs of which the first may not be larger than the second. */
+const pairs: readonly (readonly [SettingKey, SettingKey])[] = [
+  ['exchange.defaultSeconds', 'exchange.maxSeconds'],
+  ['exchange.floorSeconds', 'exchange.defaultSeconds'],
+  ['share.defaultDays', 'share.maxDays'],
+  ['tokens.defaultDays', 'tokens.maxDays'],
+  ['sessions.idle', 'sessions.life'],
+  ['sessions.adminIdle', 'sessions.adminLife'],
+];
+
+/** Each of the settings is right, and together they are not. */
+export function findDisagreements(read: (key: SettingKey) => unknown): Disagreement[] {
+  return pairs.flatMap(([low, high]) => {
+    const [less, more] = [Number(read(low)), Number(read(high))];
+    return less > more ? [{ keys: [low, high], message: `${low} (${less}) is larger than ${high} (${more}).` }] : [];
+  });
+}
 
 /** Gives the warnings. Errors: config_invalid. */
 export function checkConfig(config: Config, isDefaultPublicUrl: boolean): string[] {
   const publicUrl = checkUrl('publicUrl', config.publicUrl);
   checkContent(config, publicUrl);
+  checkState(config.state);
   checkProxies(config.trustedProxies);
-  checkOrder('exchange.defaultSeconds', config.exchange.defaultSeconds, 'exchange.maxSeconds', config.exchange.maxSeconds);
-  checkOrder('exchange.floorSeconds', config.exchange.floorSeconds, 'exchange.defaultSeconds', config.exchange.defaultSeconds);
-  checkOrder('share.defaultDays', config.share.defaultDays, 'share.maxDays', config.share.maxDays);
-  checkOrder('tokens.defaultDays', config.tokens.defaultDays, 'tokens.maxDays', config.tokens.maxDays);
-  checkOrder('sessions.idle', config.sessions.idle, 'sessions.life', config.sessions.life);
-  checkOrder('sessions.adminIdle', config.sessions.adminIdle, 'sessions.adminLife', config.sessions.adminLife);
   checkExtensions(config.inline.extensions);
   checkHost('host', config.host);
   checkHost('content.host', config.content.host);
@@ -53,6 +72,11 @@ function checkContent({ content, host, port }: Config, publicUrl: URL): void {
   if (url.origin === publicUrl.origin) throw refused('content.url has the same origin as publicUrl: it must be another host or port.');
 }
 
+/** Which options it may have is known to the state; nothing of it is ever shown. */
+function checkState(state: Config['state']): void {
+  if (state !== undefined && !/^postgres(ql)?:\/\//.test(state.reveal())) throw refused('state is not a URL that begins with postgres://.');
+}
+
 function overlap(a: string, b: string): boolean {
   const isAll = (host: string): boolean => host === '0.0.0.0' || host === '::';
   return a === b || isAll(a) || isAll(b) || (isLoopback(a) && isLoopback(b));
@@ -65,10 +89,6 @@ function checkProxies(networks: readonly string[]): void {
     if (ipaddr.isValidCIDR(text) && ipaddr.parseCIDR(text)[1] === 0)
       throw refused(`trustedProxies: ${text} is everybody, so that anybody could state any address.`);
   }
-}
-
-function checkOrder(lowKey: string, low: number, highKey: string, high: number): void {
-  if (low > high) throw refused(`${lowKey} (${low}) is larger than ${highKey} (${high}).`);
 }
 
 function checkExtensions(extensions: readonly string[]): void {

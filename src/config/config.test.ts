@@ -179,7 +179,7 @@ describe('an unsafe start is refused', () => {
     [{ 'inline.extensions': 'exe' }, /extension/],
     [{ host: '-x' }, /no address/],
   ])('%j', (flags, says) => {
-    expect(refusal({ flags })).toMatchObject({ code: 'config_invalid', message: expect.stringMatching(says) });
+    expect(refusal({ flags, stored: {} })).toMatchObject({ code: 'config_invalid', message: expect.stringMatching(says) });
   });
 
   it('and a doubtful one is warned of', () => {
@@ -192,6 +192,27 @@ describe('an unsafe start is refused', () => {
     ]);
     expect(load({ flags: { host: '0.0.0.0', publicUrl: 'https://x.org/r' } }).warnings).toEqual([]);
     expect(load({ flags: { 'content.port': 9000, 'content.host': '::1' } }).config.content.url).toBe('http://[::1]:9000');
+  });
+});
+
+describe('settings that do not go together', () => {
+  it('are refused at once where nothing that is stored can mend it', () => {
+    const flags = { 'share.defaultDays': 20, 'share.maxDays': 10 };
+    expect(refusal({ flags })).toMatchObject({ code: 'config_invalid', message: expect.stringContaining('share.maxDays (10)') });
+  });
+
+  it('wait for the stored ones where only a default is in the way', () => {
+    const loaded = load({ flags: { 'share.maxDays': 10 } });
+    expect(loaded.withStored({ 'share.defaultDays': 7 }).config.share).toMatchObject({ defaultDays: 7, maxDays: 10 });
+    expect(() => loaded.withStored({})).toThrow(/share\.defaultDays \(30\) is larger/);
+  });
+
+  it('do not keep a server from starting where a stored one is to blame', () => {
+    const { config, warnings } = load({ flags: { 'share.defaultDays': 20 }, stored: { 'share.maxDays': 10, 'jobs.concurrency': 3 } });
+    expect(config).toMatchObject({ share: { defaultDays: 20, maxDays: 365 }, jobs: { concurrency: 3 } });
+    expect(warnings).toEqual([expect.stringContaining('The stored share.maxDays is passed over')]);
+    const both = load({ stored: { 'exchange.defaultSeconds': 7000, 'exchange.maxSeconds': 600, 'exchange.floorSeconds': 30 } });
+    expect(both.config.exchange).toMatchObject({ defaultSeconds: 900, maxSeconds: 3600, floorSeconds: 30 });
   });
 });
 

@@ -4,7 +4,7 @@
  */
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { checkConfig } from '#config/check-config.ts';
+import { checkConfig, findDisagreements } from '#config/check-config.ts';
 import { type ConfigFile, findConfigFile } from '#config/config-file.ts';
 import { type Given, parseSetting, type SettingValue, writeNumber } from '#config/parse-setting.ts';
 import type { Setting } from '#config/setting.ts';
@@ -22,7 +22,10 @@ export interface LoadOptions {
   readonly cwd: string;
   /** `--config`. */
   readonly configFile?: string | undefined;
-  /** Settings of the state by key. What is wrong with one is a warning, and the default holds. */
+  /**
+   * Settings of the state by key; undefined while they are not known yet. What is wrong with one, also beside what was given otherwise, is a
+   * warning, and the default holds.
+   */
   readonly stored?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -66,6 +69,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   take(environmentValues(env));
   take(flagValues(options.flags ?? {}));
   const origin = (key: SettingKey): string => given.get(key)?.origin ?? 'default';
+  agree(given, options.stored !== undefined, warnings);
   const values = new Map<string, SettingValue>(settingKeys.map((key) => [key, given.get(key)?.value ?? defaultOf(key)]));
   const isDefaultPublicUrl = values.get('publicUrl') === undefined;
   fillIn(values, options);
@@ -79,6 +83,26 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     isDefaultPublicUrl,
     withStored: (stored: Readonly<Record<string, unknown>>) => loadConfig({ ...options, stored }),
   });
+}
+
+/**
+ * Stored settings that do not go with the others are passed over. What only defaults are in the way of is left until the stored ones are
+ * known, since one of them may mend it. Errors: config_invalid.
+ */
+function agree(
+  given: Map<SettingKey, { readonly value: SettingValue; readonly origin: string }>,
+  isComplete: boolean,
+  warnings: string[],
+): void {
+  for (;;) {
+    const all = findDisagreements((key) => given.get(key)?.value ?? defaultOf(key));
+    const [first] = all.filter(({ keys }) => isComplete || keys.every((key) => given.has(key)));
+    if (first === undefined) return;
+    const stored = first.keys.filter((key) => given.get(key)?.origin === 'stored');
+    if (stored.length === 0) throw new PackageRError('config_invalid', first.message, { operation: 'config.load' });
+    warnings.push(`${first.message} The stored ${stored.join(' and ')} is passed over.`);
+    for (const key of stored) given.delete(key);
+  }
 }
 
 /** What is set and why, a row for each setting in the order of the list. Secrets are told as set. */

@@ -39,14 +39,6 @@ export const limits = {
     max: 67108864,
     description: 'JSON body that lists entries; then 413.',
   },
-  'limits.http.textBytes': {
-    type: 'number',
-    unit: 'bytes',
-    default: 1048576,
-    min: 1024,
-    max: 67108864,
-    description: 'A text of a package; then 413.',
-  },
   'limits.http.jsonDepth': { type: 'number', unit: 'count', default: 32, min: 4, max: 32, description: 'Depth of a JSON body; then 400.' },
   'limits.http.jsonKeys': {
     type: 'number',
@@ -66,11 +58,11 @@ export const limits = {
   },
   'limits.http.jsonString': {
     type: 'number',
-    unit: 'count',
+    unit: 'bytes',
     default: 65536,
     min: 1024,
     max: 65536,
-    description: 'Characters of one JSON string; then 400.',
+    description: 'One string of a JSON body, as it is written; then 400.',
   },
   'limits.http.lineBytes': {
     type: 'number',
@@ -110,7 +102,7 @@ export const limits = {
     default: 30000,
     min: 100,
     max: 30000,
-    description: 'Until an answer begins, streams aside; then 503.',
+    description: 'From the end of a request to its answer, streams aside; then 503.',
   },
   'limits.http.inFlight': { type: 'number', unit: 'count', default: 512, min: 1, max: 16384, description: 'Requests at once; then 503.' },
   'limits.http.inFlightPerPeer': {
@@ -210,7 +202,23 @@ export const limits = {
     default: 1048576,
     min: 1024,
     max: 67108864,
-    description: 'A text that a package keeps.',
+    description: 'A text that a package keeps. What is longer goes to the upload source of the namespace; then 413 where it has none.',
+  },
+  'limits.uploads.bytes': {
+    type: 'number',
+    unit: 'bytes',
+    default: 5368709120,
+    min: 1048576,
+    max: 5497558138880,
+    description: 'A file that goes to the upload source of a namespace; then 413.',
+  },
+  'limits.uploads.perUser': {
+    type: 'number',
+    unit: 'count',
+    default: 20,
+    min: 1,
+    max: 20,
+    description: 'Such uploads of one user at once; then 429.',
   },
   'limits.rates.loginAccount': {
     type: 'number',

@@ -52,6 +52,12 @@ const general = {
     default: null,
     description: 'Key that seals secrets: 32 bytes in base64 or hex. Not set: the file “key” in dataDir. From the environment only.',
   },
+  state: {
+    type: 'secret',
+    default: null,
+    description:
+      'URL of a PostgreSQL database that keeps the state: postgres://user@host/database. Not set: SQLite, in dataDir. From the environment only.',
+  },
   'endpoints.allow': {
     type: 'list',
     default: [],

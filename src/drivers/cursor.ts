@@ -37,6 +37,16 @@ export function parseStart(request: ListRequest): ListStart {
   return { after: last, folded: request.delimiter !== undefined && last.length > request.prefix.length && last.endsWith('/'), limit };
 }
 
+/** Behind which name a listing goes on; undefined at its beginning, and for a cursor that is none of `writeCursor`. */
+export function findStart(request: ListRequest): string | undefined {
+  if (request.cursor === undefined) return request.startAfter === '' ? undefined : request.startAfter;
+  try {
+    return parseStart(request).after;
+  } catch {
+    return undefined;
+  }
+}
+
 const markBytes = 9;
 
 function markOf(request: ListRequest): Buffer {

@@ -1,7 +1,7 @@
 /**
- * What the keys of a listing look like, learned while they are listed: which bytes stand at which place of which path segment. So the
- * space of names becomes a line on which keys lie about evenly, and a text can be invented that parts it where wanted. A wrong guess
- * costs evenness, never a key.
+ * What the keys of a listing look like, learned while they are listed: which bytes stand at which place of which path segment, and which
+ * places only repeat what an earlier segment says (`3f/3fa9`). So the space of names becomes a line on which keys lie about evenly, and a
+ * text can be invented that parts it where wanted. A wrong guess costs evenness, never a key.
  */
 import type { ObjectInfo } from '#drivers/driver.ts';
 import { encodeKey, type Key, keyLimits } from '#model/key.ts';
@@ -23,11 +23,15 @@ const samples = 48;
 const places = 128;
 const longestTail = 40;
 const finest = 2 ** -48;
+/** Segments that later ones are compared with. */
+const echoPlaces = 4;
+const single: readonly (readonly number[])[] = Array.from({ length: 256 }, (_, byte) => [byte]);
 
 export class KeySpace {
   readonly #base: number;
   readonly #slots: (Slot | undefined)[] = [];
   readonly #anywhere = new Slot();
+  readonly #known = new KnownBytes();
 
   /** `prefix`: what all keys begin with. */
   constructor(prefix: Buffer) {
@@ -40,7 +44,7 @@ export class KeySpace {
     let before: Buffer | undefined;
     for (let index = 0; index < objects.length; index += step) {
       const bytes = bytesOf((objects[index] as ObjectInfo).key).subarray(0, this.#base + places);
-      this.#walk(bytes, 0, (slot, byte) => slot.add(byte));
+      this.#learnKey(bytes);
       for (const byte of bytes.subarray(this.#base)) this.#anywhere.add(byte);
       if (before !== undefined) this.#walk(before, sharedBytes(before, bytes) + 1, (slot) => slot.close());
       before = bytes;
@@ -58,6 +62,19 @@ export class KeySpace {
     });
   }
 
+  #learnKey(bytes: Buffer): void {
+    const known = this.#known.begin();
+    let place = startOf;
+    for (let at = this.#base; at < bytes.length; at++) {
+      const byte = bytes[at] as number;
+      const slot = this.#slot(place);
+      slot.add(byte);
+      slot.compare(place, byte, known);
+      known.set(place, byte);
+      place = behind(place, byte);
+    }
+  }
+
   #walk(bytes: Buffer, from: number, visit: (slot: Slot, byte: number, at: number) => void): void {
     let place = startOf;
     for (let at = this.#base; at < bytes.length; at++) {
@@ -70,8 +87,7 @@ export class KeySpace {
   /** How much of a span lies behind `at`, over what lies before `mark`; Infinity where nothing can be told. */
   ratio(span: Span, mark: Buffer, at: Buffer): number {
     const shared = sharedBytes(span.from, span.next ?? span.to);
-    const place = this.#placeOf(span.to, shared);
-    const value = (bytes: Buffer): number => this.#value(bytes, shared, place);
+    const value = (bytes: Buffer): number => this.#value(bytes, shared);
     const from = value(span.from);
     const done = value(mark) - from;
     return done > 0 ? Math.max(0, value(span.to) - value(at)) / done : Number.POSITIVE_INFINITY;
@@ -80,9 +96,8 @@ export class KeySpace {
   /** A text within the span that leaves `share` of it, from 0 to 1, on its left, give or take `slack`; undefined where none is found. */
   part(span: Span, share: number, slack: number): string | undefined {
     const shared = sharedBytes(span.from, span.next ?? span.to);
-    const place = this.#placeOf(span.from, shared);
-    const from = this.#value(span.from, shared, place);
-    const to = this.#value(span.to, shared, place);
+    const from = this.#value(span.from, shared);
+    const to = this.#value(span.to, shared);
     if (!(to - from > finest)) return undefined;
     const aim = from + share * (to - from);
     return this.#invent(span.from, span.to, shared, aim, Math.max(slack * (to - from), finest));
@@ -134,15 +149,17 @@ export class KeySpace {
       rest = rest * bytes.length - rank;
       unit /= bytes.length;
       value += rank * unit;
-      tail.push(bytes[rank] as number);
-      place = behind(place, bytes[rank] as number);
+      const byte = bytes[rank] as number;
+      tail.push(byte);
+      this.#known.set(place, byte);
+      place = behind(place, byte);
     }
     return { bytes: Buffer.concat([head, Buffer.from(tail)]), value, unit };
   }
 
   /** Where a key lies, from 0 to 1, among all that share its first `shared` bytes. Rises with the order of keys. */
-  #value(key: Buffer, shared: number, at: number): number {
-    let place = at;
+  #value(key: Buffer, shared: number): number {
+    let place = this.#placeOf(key, Math.min(shared, key.length));
     let value = 0;
     let unit = 1;
     for (let index = shared; index < key.length && unit > finest; index++) {
@@ -153,18 +170,28 @@ export class KeySpace {
       unit /= bytes.length;
       value += rank * unit;
       if (bytes[rank] !== byte) return value;
+      this.#known.set(place, byte);
       place = behind(place, byte);
     }
     return value;
   }
 
+  /** What may stand at a place, beside what is known of the places before it. */
   #bytesAt(place: number): readonly number[] {
-    return this.#slots[place]?.bytes ?? this.#anywhere.bytes;
+    const slot = this.#slots[place];
+    const said = slot?.echo === undefined ? undefined : this.#known.get(slot.echo);
+    if (said !== undefined) return single[said] as readonly number[];
+    return slot?.bytes ?? this.#anywhere.bytes;
   }
 
+  /** The place behind the first `length` bytes, which are known from then on. */
   #placeOf(key: Buffer, length: number): number {
+    const known = this.#known.begin();
     let place = startOf;
-    for (let at = this.#base; at < length; at++) place = behind(place, key[at] as number);
+    for (let at = this.#base; at < length; at++) {
+      known.set(place, key[at] as number);
+      place = behind(place, key[at] as number);
+    }
     return place;
   }
 
@@ -184,21 +211,69 @@ function behind(place: number, byte: number): number {
   return offset === widest ? place : place + 1;
 }
 
+/** Which byte stands at which place of one key. */
+class KnownBytes {
+  readonly #bytes = new Uint8Array((deepest + 1) << 6);
+  readonly #keys = new Uint32Array((deepest + 1) << 6);
+  #key = 0;
+
+  /** Of another key. */
+  begin(): this {
+    this.#key++;
+    return this;
+  }
+
+  set(place: number, byte: number): void {
+    this.#bytes[place] = byte;
+    this.#keys[place] = this.#key;
+  }
+
+  get(place: number): number | undefined {
+    return this.#keys[place] === this.#key ? this.#bytes[place] : undefined;
+  }
+
+  /** Places of segments before that of `place` where this byte stands. */
+  placesOf(byte: number, place: number): number[] {
+    const end = Math.min(place & ~widest, echoPlaces << 6);
+    const found: number[] = [];
+    for (let one = 0; one < end; one++) if (this.#keys[one] === this.#key && this.#bytes[one] === byte) found.push(one);
+    return found;
+  }
+}
+
 /** The bytes that stand, or may well stand, at one place. */
 class Slot {
   readonly #seen = new Uint8Array(256);
   /** No digit from this one on was there, when the place before it went on. */
   #limit = 0x3a;
   #bytes: readonly number[] | undefined = [];
+  /** Places before it that had the same byte in each key so far. */
+  #echoes: readonly number[] | undefined;
+  #kinds = 0;
+
+  /** A place of an earlier segment that this one repeats; undefined where it says something of its own. */
+  get echo(): number | undefined {
+    return this.#kinds > 1 ? this.#echoes?.[0] : undefined;
+  }
+
+  compare(place: number, byte: number, known: KnownBytes): void {
+    if (this.#echoes === undefined) this.#echoes = known.placesOf(byte, place);
+    else if (this.#echoes.length > 0) {
+      const kept = this.#echoes.filter((one) => known.get(one) === byte);
+      if (kept.length < this.#echoes.length) this.#echoes = kept;
+    }
+  }
 
   add(byte: number): void {
     if (this.#seen[byte] === 1) return;
+    this.#kinds++;
     this.#seen[byte] = 1;
     this.#bytes = undefined;
   }
 
   /** The place before went on: what stands here begins anew, and goes no further than was seen, or than `from`. */
   close(from = 0): void {
+    if (this.echo !== undefined) return;
     const limit = Math.max(this.#seen.lastIndexOf(1, 0x39) + 1, from);
     if (limit >= this.#limit || limit <= 0x30) return;
     this.#limit = limit;

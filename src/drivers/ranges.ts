@@ -20,6 +20,8 @@ export interface RangesOptions {
   readonly concurrency?: number | undefined;
   /** Objects held at most for a consumer that is behind, those on their way included; 4,700 for each listing where left out. 0: nothing is fetched ahead. */
   readonly window?: number | undefined;
+  /** Bytes of such objects at most, as estimated by their names; 64 MiB where left out. */
+  readonly windowBytes?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -39,6 +41,9 @@ export function walkRangePages(driver: () => Driver, options: RangesOptions): As
 
 /** Objects held for each listing in flight: so many that a range is worth its last page, which is filled by half. */
 const heldForEach = 4700;
+const heldBytes = 64 * 1024 * 1024;
+/** What an object takes beside its key: the entry of the store’s page that its texts are cut from, and the object itself. */
+const entryBytes = 420;
 /** A range with less than so many pages left is not split. */
 const leastPages = 2;
 /** By how much a range ends before its last page is full, and by how much its end may miss that, in pages. */
@@ -84,8 +89,9 @@ class RangeWalk {
   readonly #driver: () => Driver;
   readonly #options: RangesOptions;
   readonly #concurrency: number;
-  readonly #window: number;
-  readonly #splitFrom: number;
+  #window: number;
+  readonly #windowBytes: number;
+  #splitFrom: number;
   readonly #base: number;
   readonly #space: KeySpace;
   readonly #ending = new AbortController();
@@ -105,12 +111,13 @@ class RangeWalk {
   #arrival = Promise.withResolvers<void>();
 
   constructor(driver: () => Driver, options: RangesOptions) {
-    const { prefix, after, concurrency = 1, window = heldForEach * concurrency, signal } = options;
+    const { prefix, after, concurrency = 1, window = heldForEach * concurrency, windowBytes = heldBytes, signal } = options;
     const base = bytesOf(prefix);
     this.#driver = driver;
     this.#options = options;
     this.#concurrency = concurrency;
     this.#window = window;
+    this.#windowBytes = windowBytes;
     this.#splitFrom = window / concurrency;
     this.#base = base.length;
     this.#space = new KeySpace(base);
@@ -203,6 +210,7 @@ class RangeWalk {
     const objects = newOf(range, page.objects);
     range.previous = page.objects;
     this.#pageSize = Math.max(this.#pageSize, page.objects.length);
+    this.#narrow(page.objects);
     const isFirst = range.cursor === undefined;
     const { found } = range;
     const isThrough = this.#keep(range, objects);
@@ -213,6 +221,17 @@ class RangeWalk {
     range.state = isThrough || page.cursor === undefined ? 'done' : 'idle';
     if (page.cursor === undefined && !isThrough) this.#endWith(range);
     if (range.state === 'done' && range.found === 0) this.#remove(range);
+  }
+
+  /** Long keys, fewer of them: the window never widens again. */
+  #narrow(objects: readonly ObjectInfo[]): void {
+    const [first, last] = [objects[0], objects.at(-1)];
+    if (first === undefined || last === undefined || this.#window === 0) return;
+    const each = entryBytes + 2 * Math.max(first.key.length, last.key.length);
+    const most = Math.floor(this.#windowBytes / each);
+    if (most >= this.#window) return;
+    this.#splitFrom = Math.min(this.#splitFrom, most / this.#concurrency);
+    this.#window = most;
   }
 
   #judge(isGood: boolean): void {

@@ -237,6 +237,11 @@ export const errorTable = {
     title: 'The source cannot be opened as it is set up.',
     help: 'Run “sources test”, then correct its options or secrets.',
   },
+  upload_source_invalid: {
+    kind: 'conflict',
+    title: 'The upload source of the namespace takes no uploads.',
+    help: 'Name another: “namespaces set NAME --upload-source SOURCE”.',
+  },
   store_rate_limited: { kind: 'rate_limited', title: 'The store asks to slow down.', help: 'Try again later.' },
   store_response: {
     kind: 'unavailable',

@@ -7,9 +7,12 @@ import { PackageRError } from '#errors/error.ts';
 
 /** Bytes of UTF-8 that file systems take. */
 const nameBytes = 255;
+/** Names that stay as they are. */
+const usual = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,253}[A-Za-z0-9_-]$/;
 
 /** `attachment; filename="…"; filename*=UTF-8''…`. The extension survives where a long name is cut. Errors: path_invalid for no name. */
 export function attachment(name: string): string {
+  if (usual.test(name)) return `attachment; filename="${name}"`;
   const whole = cutName(name.toWellFormed());
   if (whole === '') throw new PackageRError('path_invalid', 'A file to save needs a name.');
   const ascii = whole

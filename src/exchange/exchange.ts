@@ -192,7 +192,14 @@ export class Exchange {
     }
   }
 
-  async #presign(object: SourceHandle, handle: Handle, entry: Pointer, { seconds, method, version }: Signing): Promise<TemporaryUrl> {
+  async #presign(
+    object: SourceHandle,
+    handle: Handle,
+    entry: Pointer,
+    { seconds: wanted, method, version }: Signing,
+  ): Promise<TemporaryUrl> {
+    // Anew: a store may have kept us waiting, and no URL outlives its share.
+    const seconds = this.#secondsFor(handle, wanted);
     const temporaryUrl = await presignObject(object, {
       key: entry.key,
       version,

@@ -39,6 +39,9 @@ export class SigningKeys {
   readonly #options: SigningKeysOptions;
   #keys: readonly SigningKey[] = [];
   #loadedAt = 0;
+  /** Numbers of the looks for keys: the last that was begun, and the one that the keys are of. */
+  #begun = 0;
+  #known = 0;
 
   private constructor(options: SigningKeysOptions) {
     this.#options = options;
@@ -110,14 +113,20 @@ export class SigningKeys {
   }
 
   async #findAnew(id: string): Promise<SigningKey | undefined> {
-    if (this.#options.clock() - this.#loadedAt < reloadAfter) return undefined;
+    // Where the clock was set back, what was loaded “later” is of an unknown age.
+    const age = this.#options.clock() - this.#loadedAt;
+    if (age >= 0 && age < reloadAfter) return undefined;
     await this.#load();
     return this.#find(id);
   }
 
   async #load(): Promise<void> {
     const { state, vault, clock } = this.#options;
+    const look = ++this.#begun;
     const rows = await state.db.selectFrom('signing_key').selectAll().orderBy('created_at', 'desc').execute();
+    // A look that was begun later knows better: what it found gone does not come back.
+    if (look < this.#known) return;
+    this.#known = look;
     this.#loadedAt = clock();
     this.#keys = rows.flatMap((row) => {
       const bytes = unsealed(() => vault.unseal(row.sealed, labelOf(row.id)));

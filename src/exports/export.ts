@@ -12,6 +12,8 @@ export interface Export {
   readonly title: string;
   /** Needs the right to download, not only to view. All but the manifest and indexes do. */
   readonly action: 'list' | 'download';
+  /** Goes through the whole tree before its first byte: few of one link are made at once. */
+  readonly isArchive?: true;
   open(request: ExportRequest): Promise<ExportBody>;
 }
 
@@ -21,7 +23,7 @@ export interface ExportRequest {
   readonly folder: Path;
   /** Only these files and folders (all where left out). */
   readonly only?: readonly Path[] | undefined;
-  /** The stable URL of an entry: absolute, percent-encoded, without any credential but the ticket of a locked share. */
+  /** The stable URL of an entry: `${base}o/` and its percent-encoded path, without any credential but the ticket of a locked share. */
   link(path: Path): string;
   /** The base of the link, ending in `/`: `https://host/s/ID/`. */
   readonly base: string;

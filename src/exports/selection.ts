@@ -2,12 +2,17 @@
 import { PackageRError } from '#errors/error.ts';
 import type { Leaf } from '#model/entry.ts';
 import { compareBytes, isWithin, type Path } from '#model/path.ts';
-import { getEntry } from '#model/tree.ts';
+import { getEntry, type WalkOptions, walkBatches } from '#model/tree.ts';
 import type { ExportRequest } from './export.ts';
 
+export type SelectionOptions = Pick<WalkOptions, 'after' | 'fields'>;
+
 export interface Selection {
-  /** Texts and pointers in byte order; may be walked again. Errors while it runs: cancelled. */
-  walk(): AsyncGenerator<Leaf, void, undefined>;
+  /**
+   * Texts and pointers in byte order, in batches of some hundred; may be walked again. `after`: goes on behind this path, which an
+   * earlier walk gave. `fields`: what of the leaves is looked at. Errors while it runs: cancelled.
+   */
+  batches(options?: SelectionOptions): AsyncGenerator<readonly Leaf[], void, undefined>;
 }
 
 /** Errors: not_found for a folder, or a path of `only`, that is not there; request_invalid for one that lies outside of the folder. */
@@ -32,11 +37,12 @@ export async function openSelection({ tree, folder, only, signal }: ExportReques
   }
 
   return {
-    async *walk() {
-      for (const start of starts) {
-        for await (const leaf of tree.walk(start, { signal })) {
+    async *batches({ after, fields } = {}) {
+      const first = after === undefined ? 0 : starts.findIndex((start) => isWithin(after, start));
+      for (const [index, start] of starts.slice(first).entries()) {
+        for await (const leaves of walkBatches(tree, start, { signal, fields, after: index === 0 ? after : undefined })) {
           stopIfAborted(signal);
-          yield leaf;
+          yield leaves;
         }
       }
     },

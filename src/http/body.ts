@@ -10,10 +10,15 @@ export interface BodyLimits {
   readonly timeout: number;
 }
 
+/** The length that the head states; undefined where it states none. What is no number never gets here. */
+export function announcedBytes(payload: IncomingMessage): number | undefined {
+  const stated = payload.headers['content-length'];
+  return stated === undefined ? undefined : Number(stated);
+}
+
 /** All bytes of a body. Errors: too_large (also by the announced length), body_timeout, cancelled. */
 export function readBody(payload: IncomingMessage, { bytes, timeout }: BodyLimits): Promise<Buffer> {
-  const announced = Number(payload.headers['content-length'] ?? 0);
-  if (announced > bytes) return Promise.reject(tooLarge(bytes));
+  if ((announcedBytes(payload) ?? 0) > bytes) return Promise.reject(tooLarge(bytes));
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
@@ -41,22 +46,37 @@ export function readBody(payload: IncomingMessage, { bytes, timeout }: BodyLimit
   });
 }
 
-/** The body as it flows. Errors: body_timeout where nothing comes for `idle` milliseconds; too_large; cancelled. */
+/**
+ * The body as it flows. What ends it before its end leaves the connection open, so that the reason can still be told.
+ * Errors: body_timeout where nothing comes for `idle` milliseconds; too_large; cancelled.
+ */
 export async function* streamBody(payload: IncomingMessage, { idle, bytes }: { idle: number; bytes?: number }): AsyncGenerator<Buffer> {
+  const chunks: AsyncIterator<Buffer> = payload.iterator({ destroyOnReturn: false });
   let size = 0;
-  const timer = setTimeout(() => payload.destroy(new PackageRError('body_timeout')), idle);
   try {
-    for await (const chunk of payload as AsyncIterable<Buffer>) {
-      size += chunk.length;
+    for (let next = await within(idle, chunks.next()); next.done !== true; next = await within(idle, chunks.next())) {
+      size += next.value.length;
       if (bytes !== undefined && size > bytes) throw tooLarge(bytes);
-      timer.refresh();
-      yield chunk;
-      timer.refresh();
+      yield next.value;
     }
   } catch (error) {
     throw error instanceof PackageRError
       ? error
       : new PackageRError('cancelled', 'The request ended before its body did.', { cause: error });
+  } finally {
+    void chunks.return?.().catch(() => undefined);
+  }
+}
+
+/** Errors: body_timeout. */
+async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new PackageRError('body_timeout')), milliseconds);
+  });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }
@@ -90,7 +110,7 @@ export function checkJsonShape(text: string, limits: JsonLimits): void {
     const level = levels.at(-1);
     if (character === '"') {
       const end = endOfString(text, at);
-      if (end - at - 1 > limits.jsonString) throw invalid(`a string is longer than ${limits.jsonString} characters`);
+      if (isLonger(text, at + 1, end, limits.jsonString)) throw invalid(`a string is longer than ${limits.jsonString} bytes`);
       if (level?.keys !== undefined && isColonNext(text, end + 1)) countKey(level.keys, text.slice(at, end + 1), limits);
       at = end;
     } else if (character === '{' || character === '[') {
@@ -102,6 +122,12 @@ export function checkJsonShape(text: string, limits: JsonLimits): void {
       throw invalid(`a list holds more than ${limits.jsonItems} items`);
     }
   }
+}
+
+/** Whether this part of a text has more bytes than that; what may be decided by its length is. */
+function isLonger(text: string, start: number, end: number, bytes: number): boolean {
+  const length = end - start;
+  return length > bytes || (length * 3 > bytes && Buffer.byteLength(text.slice(start, end)) > bytes);
 }
 
 function endOfString(text: string, start: number): number {

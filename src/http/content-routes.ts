@@ -10,10 +10,13 @@ import type { Clock, MakeId } from '#model/clock.ts';
 import { streamBody } from './body.ts';
 import { answerProblem, registerErrors } from './errors.ts';
 import { baseHeaders, strictPolicy } from './headers.ts';
+import { checkHead, linger, takeSlots } from './hooks.ts';
 import { registerInventory } from './inventory.ts';
 import type { HttpLimits } from './limits.ts';
 import { writeLoggedPath } from './log.ts';
+import { checkEncoding } from './parsers.ts';
 import { Peers } from './peer.ts';
+import { Slots } from './rates.ts';
 import type { RouteDeclaration, Server } from './route.ts';
 
 export interface ContentDoor extends ContentOptions {
@@ -45,7 +48,7 @@ export function createContentServer({ content, limits, trustedProxies, log, cloc
       maxHeaderSize: limits.headerBytes,
       headersTimeout: limits.headersTimeout,
       requestTimeout: 0,
-      connectionsCheckingInterval: 5000,
+      connectionsCheckingInterval: Math.min(5000, limits.headersTimeout),
     },
     routerOptions: { caseSensitive: true, ignoreDuplicateSlashes: false },
     forceCloseConnections: true,
@@ -56,6 +59,7 @@ export function createContentServer({ content, limits, trustedProxies, log, cloc
   });
   const routes: RouteDeclaration[] = [];
   const peers = new Peers(trustedProxies);
+  const slots = new Slots();
   server.decorate('routeInventory', routes);
   registerInventory(server, routes);
   registerErrors(server, { log, rootPath: '/' });
@@ -68,12 +72,16 @@ export function createContentServer({ content, limits, trustedProxies, log, cloc
     reply.raw.once('close', () => gone.abort());
     request.gone = gone.signal;
     request.peer = peers.peerOf(request.raw);
-    reply.headers(baseHeaders);
+    reply.headers(baseHeaders).header('x-request-id', request.id);
+    reply.raw.once('finish', () => linger(request.raw));
     const at = clock();
     reply.raw.once('close', () => {
       const line = { id: request.id, method: request.method, path: writeLoggedPath(request.raw.url ?? ''), status: reply.statusCode };
       log.info({ ...line, milliseconds: clock() - at, peer: request.peer.address }, 'content');
     });
+    takeSlots(reply, request.peer, { slots, limits });
+    checkHead(request, limits);
+    checkEncoding(request);
   });
   registerContent(server, content, limits.idleTimeout);
   return server;

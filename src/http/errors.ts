@@ -40,8 +40,8 @@ function sendProblem(
 ): FastifyReply {
   for (const name of bodyHeaders) reply.removeHeader(name);
   reply.headers({ ...baseHeaders, ...headers }).code(status);
-  // What the body held may still be on its way: the connection is not used again.
-  if (status === 413 || status === 408) reply.header('connection', 'close');
+  // Closed at once, the connection would be reset under a client that is still sending: see linger() in hooks.ts.
+  if (!request.raw.complete) reply.removeHeader('connection');
   const wantsPage = request.routeOptions.config?.page === true && /\btext\/html\b/.test(request.headers.accept ?? '');
   if (wantsPage) {
     return sendPage(reply, writeErrorPage(problem, rootPath), { status });

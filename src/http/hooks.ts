@@ -1,4 +1,5 @@
 /** What every request passes before its handler, and every answer after it: limits, identity, rates, headers, one line of log. */
+import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Access } from '#access/access.ts';
@@ -33,14 +34,18 @@ export function registerHooks(server: Server, options: HooksOptions): void {
   server.decorateRequest('gone');
   const log = requestLogger(options.log);
   const begun = new WeakMap<FastifyRequest, { at: number; error?: PackageRError }>();
+  const ends = new WeakMap<FastifyRequest, AbortController>();
 
   server.addHook('onRequest', async (request, reply) => {
     begun.set(request, { at: options.clock() });
     request.peer = options.peers.peerOf(request.raw);
-    request.gone = signalOf(reply);
+    const end = endOf(reply);
+    ends.set(request, end);
+    reply.raw.once('finish', () => linger(request.raw));
+    request.gone = end.signal;
     reply.headers(baseHeaders).header('x-request-id', request.id);
     if (options.isSecure) reply.headers(secureHeaders);
-    takeSlots(request, reply, options);
+    takeSlots(reply, request.peer, options);
     checkHead(request, options.limits);
     checkEncoding(request);
   });
@@ -53,6 +58,9 @@ export function registerHooks(server: Server, options: HooksOptions): void {
       takeRate(request, options);
     }
     if (!isPublic && request.actor === undefined) throw new PackageRError('unauthenticated');
+  });
+  server.addHook('preHandler', async (request, reply) => {
+    if (request.routeOptions.config.streams !== true) setDeadline(reply, options.limits.handlerTimeout, ends.get(request));
   });
   server.addHook('onError', async (request, _reply, error) => {
     const known = begun.get(request);
@@ -68,13 +76,39 @@ export function registerHooks(server: Server, options: HooksOptions): void {
   });
 }
 
-/** Aborts when the connection ends before the answer does. */
-function signalOf(reply: FastifyReply): AbortSignal {
+/** Milliseconds in which what a refused body still holds is taken and dropped. */
+const lingering = 2000;
+
+/**
+ * An answer may come before the body has ended. Were the connection closed at once, a client that is still sending would see it reset and
+ * miss the answer; were it left open, it could send for ever.
+ */
+export function linger(raw: IncomingMessage): void {
+  if (raw.complete !== false) return;
+  raw.resume();
+  const timer = setTimeout(() => raw.destroy(), lingering);
+  raw.once('end', () => clearTimeout(timer)).once('close', () => clearTimeout(timer));
+}
+
+/** Aborted when the connection ends before the answer does. */
+function endOf(reply: FastifyReply): AbortController {
   const controller = new AbortController();
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort(new PackageRError('cancelled', 'The client went away.'));
   });
-  return controller.signal;
+  return controller;
+}
+
+/** From the end of the body on. What is still at work then is told to stop, and is answered for. */
+function setDeadline(reply: FastifyReply, milliseconds: number, end: AbortController | undefined): void {
+  const timer = setTimeout(() => {
+    if (reply.sent) return;
+    const message = `There was no answer within ${milliseconds / 1000} s.`;
+    const error = new PackageRError('overloaded', message, { operation: 'http.deadline', retry: 'temporary' });
+    end?.abort(error);
+    if (!reply.sent) void reply.send(error);
+  }, milliseconds);
+  reply.raw.once('close', () => clearTimeout(timer));
 }
 
 /** `who`: the signed-in user, else the share. */
@@ -82,19 +116,21 @@ export function exchangeRateKey(peer: Peer, who: string): string {
   return `exchange ${peer.key} ${who}`;
 }
 
-export function peerSlotKey(peer: Peer): string {
+export function peerSlotKey(peer: Pick<Peer, 'key'>): string {
   return `peer ${peer.key}`;
 }
 
-function takeSlots(request: FastifyRequest, reply: FastifyReply, { slots, limits }: HooksOptions): void {
+/** Errors: overloaded, rate_limited. */
+export function takeSlots(reply: FastifyReply, { key }: Peer, { slots, limits }: Pick<HooksOptions, 'slots' | 'limits'>): void {
   const process = slots.take('process', limits.inFlight, 'overloaded');
   reply.raw.once('close', process);
-  const perPeer = request.peer.key === 'local' ? limits.inFlight : limits.inFlightPerPeer;
-  const peer = slots.take(peerSlotKey(request.peer), perPeer, 'rate_limited', 'Too many requests of this address are under way.');
+  const perPeer = key === 'local' ? limits.inFlight : limits.inFlightPerPeer;
+  const peer = slots.take(peerSlotKey({ key }), perPeer, 'rate_limited', 'Too many requests of this address are under way.');
   reply.raw.once('close', peer);
 }
 
-function checkHead({ raw }: FastifyRequest, limits: HttpLimits): void {
+/** Errors: url_too_long, headers_too_large. */
+export function checkHead({ raw }: FastifyRequest, limits: HttpLimits): void {
   if ((raw.url ?? '').length > limits.urlBytes) throw new PackageRError('url_too_long', `The URL is longer than ${limits.urlBytes} bytes.`);
   if (raw.rawHeaders.length / 2 > limits.headers)
     throw new PackageRError('headers_too_large', `There are more than ${limits.headers} headers.`);

@@ -16,6 +16,7 @@ export interface IsolatedOptions {
   readonly packages?: object;
   readonly shares?: object;
   readonly exchange?: object;
+  readonly jobs?: object;
   readonly exports?: ServerDeps['exports'];
   readonly limits?: Partial<HttpLimits>;
   /** False: routes may still be added. */
@@ -33,6 +34,7 @@ export async function isolatedServer({
   packages = {},
   shares = {},
   exchange = {},
+  jobs = {},
   exports = [manifestExport, urlsExport, zipExport],
   limits = {},
   ready = true,
@@ -44,7 +46,7 @@ export async function isolatedServer({
       done();
     },
   });
-  const parts = { access: fakeAccess(), idempotency: fakeIdempotency(), sources, packages, exchange, jobs: {}, events: {} };
+  const parts = { access: fakeAccess(), idempotency: fakeIdempotency(), sources, packages, exchange, jobs, events: {} };
   const visits = { open: () => Promise.reject(new PackageRError('share_not_found')), ...shares };
   const server = createServer({
     ...parts,
@@ -53,7 +55,9 @@ export async function isolatedServer({
     operations: {
       isReady: async () => true,
       describeConfig: () => ({ settings: [], warnings: [] }),
+      trouble: () => undefined,
       backup: () => Promise.reject(new PackageRError('unsupported')),
+      verify: async function* verify() {},
       rotateKeys: () => Promise.reject(new PackageRError('unsupported')),
     },
     settings: {

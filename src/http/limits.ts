@@ -6,15 +6,14 @@ export interface HttpLimits {
   readonly headers: number;
   /** Bytes of the URL as sent. */
   readonly urlBytes: number;
-  /** Bytes of bodies: sign-in and unlock · JSON · lists of entries in one JSON · a text. */
+  /** Bytes of bodies: sign-in and unlock · JSON · lists of entries in one JSON. */
   readonly secretBytes: number;
   readonly jsonBytes: number;
   readonly listBytes: number;
-  readonly textBytes: number;
   readonly jsonDepth: number;
   readonly jsonKeys: number;
   readonly jsonItems: number;
-  /** UTF-16 units of one string. */
+  /** Bytes of one string, as it is written. */
   readonly jsonString: number;
   /** Bytes of one line of an NDJSON or CSV body. */
   readonly lineBytes: number;
@@ -60,7 +59,6 @@ export const defaultHttpLimits: HttpLimits = {
   secretBytes: 16 * 1024,
   jsonBytes: 256 * 1024,
   listBytes: 4 * 1024 * 1024,
-  textBytes: 1024 * 1024,
   jsonDepth: 32,
   jsonKeys: 1000,
   jsonItems: 10_000,

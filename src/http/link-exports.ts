@@ -50,14 +50,16 @@ async function answer(request: FastifyRequest, reply: FastifyReply, asked: Asked
   const query = readQuery(request);
   const folder = parsePath(query['folder'] ?? '');
   const opened = await link.open(request, subject.action, folder);
+  if (subject.isArchive === true) takeArchiveSlot(request, reply, asked);
   const signal = AbortSignal.any([request.gone, AbortSignal.timeout(limits.archiveTimeout)]);
   const body = await subject.open(await toExportRequest(asked, { opened, folder, only, query, signal }));
-  if (body.fileName !== undefined && request.method !== 'HEAD') takeArchiveSlot(request, reply, asked);
   reply.header('content-security-policy', body.contentType.startsWith('text/html') ? pagePolicy : strictPolicy);
   return sendContent(request, reply, body);
 }
 
+/** Before it is planned, which is work too: also for HEAD. */
 function takeArchiveSlot(request: FastifyRequest, reply: FastifyReply, { link, slots, limits }: Asked): void {
+  request.gone.throwIfAborted();
   const free = slots.take(
     `archive ${link.keyOf(request)}`,
     limits.archivesPerShare,

@@ -6,13 +6,24 @@ import { type DestinationStream, type Logger, pino } from 'pino';
 import { pathnameOf } from './raw-path.ts';
 
 const longest = 1024;
+/** The path of a share without a ticket, and nothing to mask or to escape in it. */
+const usual = /^\/s\/[A-Za-z0-9_-]+(?:\/[A-Za-z0-9._-]+)*$/;
 
 /** A logger of the server. Fields that could hold a secret are dropped, wherever they stand. */
 export function createLogger(options: { level: string; stream?: DestinationStream }): Logger {
   const names = ['authorization', 'cookie', 'password', 'token', 'ticket', 'secret', 'url', 'temporaryUrl'];
   const paths = names.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `headers["${name}"]`]).concat('*.headers["set-cookie"]');
-  const settings = { level: options.level, base: null, redact: { paths, remove: true }, timestamp: pino.stdTimeFunctions.isoTime };
+  const settings = { level: options.level, base: null, redact: { paths, remove: true }, timestamp: writeTime };
   return options.stream === undefined ? pino(settings) : pino(settings, options.stream);
+}
+
+let lastTime = { at: 0, text: '' };
+
+/** The instant of a line, as pino puts it in. Many lines share a millisecond. */
+function writeTime(): string {
+  const at = Date.now();
+  if (at !== lastTime.at) lastTime = { at, text: `,"time":"${new Date(at).toISOString()}"` };
+  return lastTime.text;
 }
 
 /** For the line of each request: its fields are made by us and hold no secret, so that looking for some is spared (it costs ten times the line). */
@@ -39,6 +50,7 @@ export function batched(write: (lines: string) => void): { write(line: string): 
 
 /** The path of a request as the log may hold it. */
 export function writeLoggedPath(rawUrl: string): string {
+  if (rawUrl.length <= longest && usual.test(rawUrl)) return rawUrl;
   const pathname = pathnameOf(rawUrl)
     .replace(/^(\/s\/[^/~]*)~[^/]*/, '$1~[ticket]')
     .replace(/^(\/o\/)[^/]+/, '$1[token]');

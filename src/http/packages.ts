@@ -18,7 +18,7 @@ import { getEntry } from '#model/tree.ts';
 import { parseReference } from '#packages/package.ts';
 
 import { actorOf } from './actor.ts';
-import { readBody } from './body.ts';
+import { announcedBytes, streamBody } from './body.ts';
 import { sendContent } from './content.ts';
 import type { Edge } from './edge.ts';
 import { listEntries } from './entries.ts';
@@ -141,9 +141,10 @@ function registerEntries(server: Server, edge: Edge): void {
   server.put(
     url,
     {
-      config: { action: 'create', audience: 'user', body: 'stream' },
+      config: { action: 'create', audience: 'user', body: 'stream', streams: true },
       schema: {
-        summary: 'Put a text; If-Match names the SHA-256 of the one to be replaced, If-None-Match: * asks for none',
+        summary: 'Put a file; If-Match names the SHA-256 of the text to be replaced, If-None-Match: * asks for none',
+        description: 'A text is kept; what is longer, or binary, goes to the upload source of the namespace and is annexed from there.',
         tags,
         params: entryParams,
         consumes: ['application/octet-stream'],
@@ -152,11 +153,11 @@ function registerEntries(server: Server, edge: Edge): void {
     },
     async (request) => {
       const { path } = parseRawPath(request.raw.url ?? '', 6);
-      const limits = { bytes: settings.limits.textBytes, timeout: settings.limits.bodyTimeout };
-      const bytes = await readBody(request.raw, limits);
+      const body = streamBody(request.raw, { idle: settings.limits.idleTimeout });
       const { 'if-match': ifMatch, 'if-none-match': ifNone } = request.headers;
       const match = ifNone === '*' ? 'absent' : ifMatch?.replace(/^"(.*)"$/, '$1');
-      return { ...(await packages.put(actorOf(request), referenceOf(request.params), path, bytes, { ifMatch: match })) };
+      const options = { ifMatch: match, size: announcedBytes(request.raw), signal: request.gone };
+      return { ...(await packages.putFile(actorOf(request), referenceOf(request.params), path, body, options)) };
     },
   );
   server.delete(

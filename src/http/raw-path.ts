@@ -12,6 +12,8 @@ export interface RawPath {
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** Neither an escape, nor an empty segment, nor a slash at the end. */
+const isPlain = /^(?:\/[\x21-\x24\x26-\x2e\x30-\x5b\x5d-\x7e]+)+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const unescapedFault = /[\u0000-\u0020\u007f-\uffff\\]/;
 
@@ -20,13 +22,23 @@ const unescapedFault = /[\u0000-\u0020\u007f-\uffff\\]/;
  * Errors: path_invalid for an empty, `.` or `..` segment, `%2F`, control characters, malformed escapes, or bytes that are no UTF-8.
  */
 export function parseRawPath(rawUrl: string, segments: number): RawPath {
-  const parts = pathnameOf(rawUrl)
-    .split('/')
-    .slice(segments + 1);
+  const pathname = pathnameOf(rawUrl);
+  if (isPlain.test(pathname)) {
+    const path = pathname.slice(startOf(pathname, segments));
+    if (path !== '') return { path: parsePath(path), isFolder: false };
+  }
+  const parts = pathname.split('/').slice(segments + 1);
   const isFolder = parts.length === 0 || parts.at(-1) === '';
   if (isFolder) parts.pop();
   if (parts.length === 0) return { path: root, isFolder: true };
   return { path: parsePath(parts.map(decodeSegment).join('/')), isFolder };
+}
+
+/** Behind the slash that ends the first `segments` segments; the end of the text where it has no more of them. */
+function startOf(pathname: string, segments: number): number {
+  let at = 0;
+  for (let passed = 0; passed <= segments && at >= 0; passed++) at = pathname.indexOf('/', at) + 1 || -1;
+  return at < 0 ? pathname.length : at;
 }
 
 /** The URL up to the query, as sent. */

@@ -54,6 +54,13 @@ async function* search(
       end = how;
     },
   });
-  for await (const hit of hits) yield (await entryViewer([hit], handle, sources))(hit);
+  /** Names of sources are looked up once for each. */
+  const viewers = new Map<string, Awaited<ReturnType<typeof entryViewer>>>();
+  for await (const hit of hits) {
+    const source = hit.kind === 'pointer' ? hit.source : '';
+    const view = viewers.get(source) ?? (await entryViewer([hit], handle, sources));
+    viewers.set(source, view);
+    yield view(hit);
+  }
   yield { end };
 }

@@ -15,22 +15,42 @@ export async function sendLines(reply: FastifyReply, values: AsyncIterable<unkno
   return reply.header('content-type', ndjson).send(Readable.from(writeLines(iterator, first), { objectMode: false }));
 }
 
+/** Characters of lines that are sent at once. */
+const chunkLength = 32 * 1024;
+
+/** Lines that come in one turn of the event loop go out together; none waits for one that does not come. */
 async function* writeLines(iterator: AsyncIterator<unknown>, first: IteratorResult<unknown>): AsyncGenerator<string> {
-  let next = first;
+  let text = '';
   let isDone = false;
   try {
-    while (next.done !== true) {
-      yield `${JSON.stringify(next.value)}\n`;
-      next = await iterator.next();
+    for (let next = first; next.done !== true; ) {
+      text += `${JSON.stringify(next.value)}\n`;
+      const coming = iterator.next();
+      coming.catch(() => undefined);
+      if (text.length > chunkLength || !(await isInTurn(coming))) {
+        yield text;
+        text = '';
+      }
+      next = await coming;
     }
     isDone = true;
+    if (text !== '') yield text;
   } catch (thrown) {
     isDone = true;
     const { problem } = toProblem(thrown, '');
-    yield `${JSON.stringify({ error: { code: problem.code, message: problem.detail } })}\n`;
+    yield `${text}${JSON.stringify({ error: { code: problem.code, message: problem.detail } })}\n`;
   } finally {
-    if (!isDone) await iterator.return?.();
+    if (!isDone) void Promise.resolve(iterator.return?.()).catch(() => undefined);
   }
+}
+
+/** Whether it settles before this turn of the event loop ends. */
+function isInTurn(promise: Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const settle = (): void => resolve(true);
+    promise.then(settle, settle);
+    setImmediate(resolve, false);
+  });
 }
 
 /** Events named `name`, a comment every 15 seconds so that proxies keep the connection, and `event: end` behind the last. */

@@ -9,6 +9,7 @@ import {
   HealthSchema,
   ReadySchema,
   RotateKeysSchema,
+  type VerifyLine,
 } from '#api/system.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Actor } from '#model/actor.ts';
@@ -18,15 +19,20 @@ import { pageStyle } from './page-style.ts';
 import { stylePath } from './pages.ts';
 import { isPeerIn, parseNetworks } from './peer.ts';
 import type { Server } from './route.ts';
+import { sendLines } from './stream.ts';
 
 /** What only the process knows; handed in by main. */
 export interface Operations {
   /** False while starting or stopping. */
   isReady(): Promise<boolean>;
+  /** A sentence on why the state cannot be written; undefined while it can. */
+  trouble(): string | undefined;
   /** Effective settings with their origin; never the value of a secret. */
   describeConfig(): ConfigAnswer;
   /** An online, verified copy of the state below the data folder, under this name. */
   backup(name: string, signal: AbortSignal): Promise<{ readonly path: string; readonly bytes: number }>;
+  /** Looks at all that the state keeps of packages; a line `done` comes last. */
+  verify(signal: AbortSignal): AsyncIterable<VerifyLine>;
   /** A new key for packageR's own temporary URLs; with `now` those that are out end at once. */
   rotateKeys(actor: Actor, options: { readonly now: boolean }): Promise<void>;
 }
@@ -46,9 +52,10 @@ export function registerSystem(server: Server, { access, operations, metrics, se
   const admin = { action: 'manage', audience: 'admin' } as const;
   const requireAdmin = (actor: Actor | undefined) => access.authorize(actor, 'manage', { kind: 'system' });
 
-  server.get('/health', { config: anyone, schema: { summary: 'The process lives', tags, response: { 200: HealthSchema } } }, async () => ({
-    status: 'ok' as const,
-  }));
+  server.get('/health', { config: anyone, schema: { summary: 'The process lives', tags, response: { 200: HealthSchema } } }, async () => {
+    const problem = operations.trouble();
+    return problem === undefined ? { status: 'ok' as const } : { status: 'failing' as const, problem };
+  });
   server.get(
     '/ready',
     { config: anyone, schema: { summary: 'Requests are answered', tags, response: { 200: ReadySchema, 503: ReadySchema } } },
@@ -91,6 +98,14 @@ export function registerSystem(server: Server, { access, operations, metrics, se
     async (request, reply) => {
       await requireAdmin(actorOf(request));
       return reply.code(201).send(await operations.backup(request.body.name, request.gone));
+    },
+  );
+  server.post(
+    '/api/v1/verify',
+    { config: { ...admin, streams: true }, schema: { summary: 'Verify all versions, texts and the state itself, as NDJSON', tags } },
+    async (request, reply) => {
+      await requireAdmin(actorOf(request));
+      return sendLines(reply, operations.verify(request.gone));
     },
   );
   server.post(

@@ -49,12 +49,19 @@ export function registerVersions(server: Server, edge: Edge): void {
     `${packageUrl}/versions`,
     {
       config: { action: 'modify', audience: 'user', streams: true, idempotent: true },
-      schema: { summary: 'Freeze the draft', tags, params, body: FreezeSchema, response: { 201: VersionSchema } },
+      schema: {
+        summary: 'Freeze the draft; where there is much to read, by a job',
+        tags,
+        params,
+        body: FreezeSchema,
+        response: { 201: VersionSchema, 202: JobSchema },
+      },
     },
     async (request, reply) => {
       const { message } = request.body;
-      const version = await packages.freeze(actorOf(request), referenceOf(request.params), { message, signal: request.gone });
-      const [view] = await viewVersions([version], edge);
+      const outcome = await packages.startFreeze(actorOf(request), referenceOf(request.params), { message, signal: request.gone });
+      if ('job' in outcome) return reply.code(202).send(viewJob(outcome.job));
+      const [view] = await viewVersions([outcome.version], edge);
       if (view === undefined) throw new PackageRError('internal');
       return reply.code(201).send(view);
     },
@@ -127,7 +134,7 @@ function registerDiff(server: Server, { packages, sources }: Edge): void {
       const changes = page.changes.map((change) => ({
         kind: change.kind,
         path: change.path,
-        ...present({ from: change.kind === 'moved' ? change.from : undefined }),
+        ...(change.kind === 'moved' ? present({ from: change.from, entries: change.entries }) : {}),
         ...present({ before: change.kind === 'changed' ? view(change.before) : undefined }),
         entry: view(change.entry),
       }));

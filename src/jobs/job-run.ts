@@ -33,12 +33,16 @@ export class JobRun {
   readonly #options: JobRunOptions;
   readonly #controller = new AbortController();
   #progress: JobProgress;
+  #checkpoint: string | null;
+  #attempts: number;
   #timer: NodeJS.Timeout | undefined;
   #stopped: StopReason | undefined;
 
   constructor(options: JobRunOptions) {
     this.#options = options;
     this.#progress = JSON.parse(options.row.progress) as JobProgress;
+    this.#checkpoint = options.row.checkpoint;
+    this.#attempts = options.row.attempts;
   }
 
   get latest(): JobProgress {
@@ -75,7 +79,7 @@ export class JobRun {
       const result = JSON.stringify(await runner.run(this.#context()));
       return { state: 'done', result, finished_at: clock() };
     } catch (error) {
-      if (this.#stopped === 'close') return { state: 'queued' };
+      if (this.#stopped === 'close') return { state: 'queued', attempts: Math.max(0, this.#attempts - 1) };
       const finished = { finished_at: clock() };
       if (this.#stopped === 'cancel')
         return { state: 'cancelled', error_code: 'cancelled', error_message: 'The job was cancelled.', ...finished };
@@ -91,11 +95,13 @@ export class JobRun {
       id: row.id,
       input: JSON.parse(row.input) as unknown,
       ownerId: row.owner_id,
+      lease: this.#options.leaseOwner,
       checkpoint: row.checkpoint === null ? undefined : (JSON.parse(row.checkpoint) as unknown),
       signal: this.#controller.signal,
       isCancelled: () => this.#stopped === 'cancel',
       progress: (progress: JobProgress) => this.#note(progress),
       save: (checkpoint: unknown) => this.#save(checkpoint),
+      saving: (checkpoint: unknown) => this.#saving(checkpoint),
     };
   }
 
@@ -115,24 +121,27 @@ export class JobRun {
   #writeProgress(): void {
     const { state, log, row } = this.#options;
     state
-      .write(this.#update({ progress: JSON.stringify(this.#progress) }))
+      .write({ query: this.#updating({ progress: JSON.stringify(this.#progress) }) })
       .catch((error: unknown) => log?.error({ job: row.id, error }, 'the progress of a job could not be written'));
   }
 
   async #save(checkpoint: unknown): Promise<void> {
-    const write = this.#update({ checkpoint: JSON.stringify(checkpoint), progress: JSON.stringify(this.#progress) });
-    const expect = { changes: 1, code: 'cancelled', message: 'The job is no longer held by this process.' } as const;
-    await this.#options.state.write({ ...write, expect });
+    await this.#options.state.write(this.#saving(checkpoint));
   }
 
-  #update(values: Partial<Pick<JobRow, 'progress' | 'checkpoint'>>): Write {
+  #saving(checkpoint: unknown): Write {
+    const text = JSON.stringify(checkpoint);
+    const before = this.#checkpoint;
+    this.#attempts = text === before ? this.#attempts : 0;
+    this.#checkpoint = text;
+    const values = { checkpoint: text, progress: JSON.stringify(this.#progress), attempts: this.#attempts };
+    const query = this.#updating(values).where('checkpoint', 'is not distinct from', before);
+    return { query, expect: { changes: 1, code: 'cancelled', message: 'The job is no longer held by this process.' } };
+  }
+
+  #updating(values: Partial<Pick<JobRow, 'progress' | 'checkpoint' | 'attempts'>>) {
     const { state, row, leaseOwner } = this.#options;
-    const query = state.db
-      .updateTable('job')
-      .set(values)
-      .where('id', '=', row.id)
-      .where('lease_owner', '=', leaseOwner)
-      .where('state', '=', 'running');
-    return { query };
+    const held = state.db.updateTable('job').set(values).where('id', '=', row.id).where('lease_owner', '=', leaseOwner);
+    return held.where('state', '=', 'running');
   }
 }

@@ -3,6 +3,7 @@ import { asError, PackageRError } from '#errors/error.ts';
 import type { ErrorCode } from '#errors/table.ts';
 import type { Actor } from '#model/actor.ts';
 import type { JobRow } from '#state/schema.ts';
+import type { Write } from '#state/state.ts';
 
 export type JobState = JobRow['state'];
 
@@ -17,6 +18,8 @@ export interface JobContext<I> {
   readonly id: string;
   readonly input: I;
   readonly ownerId: string;
+  /** `lease_owner` of the row while this run holds the job: writes that ask for it are refused once another process took it over. */
+  readonly lease: string;
   /** What was saved last; undefined at the first start. */
   readonly checkpoint: unknown;
   /** Aborts when the job is cancelled, and when packageR stops. */
@@ -27,6 +30,11 @@ export interface JobContext<I> {
   progress(progress: JobProgress): void;
   /** Durable when it resolves. Plain JSON. Errors: cancelled where another process took the job over. */
   save(checkpoint: unknown): Promise<void>;
+  /**
+   * The same as a write, for a unit with the work that it stands for. It follows the checkpoint that was saved or asked for last, or nothing
+   * of its unit happens: units that are on their way together never leave a gap.
+   */
+  saving(checkpoint: unknown): Write;
 }
 
 /**
@@ -55,6 +63,17 @@ export interface JobView {
 
 export function isEnded(state: JobState): boolean {
   return state === 'done' || state === 'failed' || state === 'cancelled';
+}
+
+/** How a job ends that was started `attempts` times and never got on. */
+export function givenUp(
+  isCancelled: boolean,
+  attempts: number,
+  at: number,
+): Pick<JobRow, 'state' | 'error_code' | 'error_message' | 'finished_at'> {
+  if (isCancelled) return { state: 'cancelled', error_code: 'cancelled', error_message: 'The job was cancelled.', finished_at: at };
+  const message = `The job was given up: packageR ended while it ran, ${attempts} times in a row, and it never got on.`;
+  return { state: 'failed', error_code: 'internal', error_message: message, finished_at: at };
 }
 
 /** `progress` where the job runs here and more is known than the row says. */

@@ -5,6 +5,7 @@ import { Jobs } from '#jobs/jobs.ts';
 import type { Actor, UserActor } from '#model/actor.ts';
 import { randomId } from '#model/clock.ts';
 import { parseName } from '#model/name.ts';
+import type { Write } from '#state/state.ts';
 import { type TemporaryState, temporaryState } from '#testing/temporary-state.ts';
 
 const system: Actor = { kind: 'system', name: 'test' };
@@ -187,9 +188,9 @@ describe('jobs', () => {
       finished_at: null,
     };
     await place.state.write(
-      { query: place.state.db.insertInto('job').values({ ...row, id: 'a', cancel_asked: 0 }) },
-      { query: place.state.db.insertInto('job').values({ ...row, id: 'b', kind: 'wait', cancel_asked: 1 }) },
-      { query: place.state.db.insertInto('job').values({ ...row, id: 'c', kind: 'gone', cancel_asked: 0 }) },
+      { query: place.state.db.insertInto('job').values({ ...row, id: 'a', cancel_asked: 0, attempts: 0 }) },
+      { query: place.state.db.insertInto('job').values({ ...row, id: 'b', kind: 'wait', cancel_asked: 1, attempts: 0 }) },
+      { query: place.state.db.insertInto('job').values({ ...row, id: 'c', kind: 'gone', cancel_asked: 0, attempts: 0 }) },
     );
     await Promise.all([jobs.recover(), jobs.recover()]);
     expect((await jobs.wait('a')).state).toBe('done');
@@ -205,7 +206,7 @@ describe('jobs', () => {
   });
 
   it('does not write over a job that another process holds', async () => {
-    let go = (): void => undefined;
+    let go: (() => void) | undefined;
     let saved: unknown;
     jobs.register('stolen', {
       run: async ({ save }) => {
@@ -216,11 +217,34 @@ describe('jobs', () => {
     });
     const { id } = await start('stolen');
     await expect.poll(async () => (await jobs.get(system, id)).state).toBe('running');
+    await expect.poll(() => go).toBeDefined();
     await place.state.write({ query: place.state.db.updateTable('job').set({ lease_owner: 'other' }).where('id', '=', id) });
-    go();
+    go?.();
     await expect.poll(() => isError(saved, 'cancelled')).toBe(true);
     await jobs.close();
     expect((await place.state.db.selectFrom('job').selectAll().executeTakeFirst())?.state).toBe('running');
+  });
+
+  it('saves a checkpoint in the unit of the work, and none behind one that was refused', async () => {
+    const { state } = place;
+    const refused: Write = {
+      query: state.db.deleteFrom('setting').where('key', '=', 'none'),
+      expect: { changes: 1, code: 'exists', message: 'no' },
+    };
+    const outcomes: string[] = [];
+    jobs.register('ahead', {
+      run: async ({ saving }) => {
+        const units = [[saving({ at: 1 })], [saving({ at: 2 }), refused], [saving({ at: 3 })]];
+        const writes = await Promise.allSettled(units.map((unit) => state.write(...unit)));
+        for (const { status } of writes) outcomes.push(status);
+        throw new PackageRError('cancelled');
+      },
+    });
+    const { id } = await start('ahead');
+    expect((await jobs.wait(id)).state).toBe('failed');
+    expect(outcomes).toEqual(['fulfilled', 'rejected', 'rejected']);
+    const row = await state.db.selectFrom('job').select('checkpoint').where('id', '=', id).executeTakeFirst();
+    expect(row?.checkpoint).toBe('{"at":1}');
   });
 
   it('streams the present state, changes and the end', async () => {

@@ -1,10 +1,22 @@
 /**
- * Jobs run long work beside the requests. A running job holds a lease in the state; when its process ends, the next one queues it
- * again and it resumes from its checkpoint.
+ * Jobs run long work beside the requests. A running job holds a lease in the state; when its process ends, or stops renewing, another one
+ * queues it again and it resumes from its checkpoint. Leases are judged by watching them, not by their instants: clocks may jump.
  */
 
+import { sql } from 'kysely';
 import { PackageRError } from '#errors/error.ts';
-import { isEnded, type JobProgress, type JobRunner, type JobState, type JobView, requireJob, seesAllJobs, toView } from '#jobs/job.ts';
+import {
+  givenUp,
+  isEnded,
+  type JobProgress,
+  type JobRunner,
+  type JobState,
+  type JobView,
+  requireJob,
+  seesAllJobs,
+  toView,
+} from '#jobs/job.ts';
+import { JobChanges, pause } from '#jobs/job-changes.ts';
 import { type JobLog, JobRun } from '#jobs/job-run.ts';
 import type { Actor } from '#model/actor.ts';
 import type { Clock, MakeId } from '#model/clock.ts';
@@ -18,6 +30,8 @@ export interface JobsOptions {
   readonly log?: JobLog;
   /** Jobs that run at the same time; 2 where left out. */
   readonly concurrency?: number;
+  /** Milliseconds that only go forward, whatever is done to the clock; those of the process where left out. */
+  readonly monotonic?: Clock;
 }
 
 export interface JobStart {
@@ -41,7 +55,9 @@ export interface JobQuery {
 
 /** Milliseconds. */
 const leaseFor = 60_000;
-const renewEvery = 20_000;
+const tendEvery = 20_000;
+/** Starts without any progress of the checkpoint, after which a job is given up: it may be what ends the process. */
+const mostAttempts = 3;
 const watchEvery = 200;
 const pollEvery = 1000;
 
@@ -56,17 +72,26 @@ export class Jobs {
   readonly #queue: string[] = [];
   readonly #runs = new Map<string, JobRun>();
   readonly #tasks = new Set<Promise<void>>();
-  readonly #listeners = new Map<string, Set<() => void>>();
-  #renewing: NodeJS.Timeout | undefined;
+  readonly #changes = new JobChanges((id) => this.#runs.has(id));
+  readonly #monotonic: Clock;
+  /** Jobs that this process has in its hands, from before they are claimed until their end is written. */
+  readonly #active = new Set<string>();
+  /** Those of them that were cancelled between their claim and their run. */
+  readonly #cancelling = new Set<string>();
+  /** Leases of others, and since when they are unchanged. */
+  #watched = new Map<string, { readonly lease: string; readonly since: number }>();
+  #timer: NodeJS.Timeout | undefined;
+  #tending: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor({ state, clock, makeId, log, concurrency = 2 }: JobsOptions) {
+  constructor({ state, clock, makeId, log, concurrency = 2, monotonic = () => performance.now() }: JobsOptions) {
     this.#state = state;
     this.#clock = clock;
     this.#makeId = makeId;
     this.#log = log;
     this.#concurrency = concurrency;
     this.#leaseOwner = makeId();
+    this.#monotonic = monotonic;
   }
 
   /** Once per kind, before `recover`. */
@@ -94,6 +119,7 @@ export class Jobs {
       lease_owner: null,
       leased_until: 0,
       cancel_asked: 0,
+      attempts: 0,
       created_at: this.#clock(),
       started_at: null,
       finished_at: null,
@@ -141,13 +167,14 @@ export class Jobs {
     const run = this.#runs.get(id);
     if (run !== undefined) run.stop('cancel');
     else if (this.#forgetQueued(id)) this.#begin(id);
-    this.#notify(id);
+    else if (this.#active.has(id)) this.#cancelling.add(id);
+    this.#changes.notify(id);
     return this.get(actor, id);
   }
 
   /** The present state, then each change (at most 5 a second), and the end. Ends quietly with the signal. Errors: not_found. */
   async *watch(actor: Actor, id: string, signal: AbortSignal): AsyncGenerator<JobView, void, undefined> {
-    const changes = this.#listen(id);
+    const changes = this.#changes.listen(id);
     try {
       while (!signal.aborted) {
         changes.reset();
@@ -172,30 +199,43 @@ export class Jobs {
   }
 
   /**
-   * At start, when all kinds are registered: queues again what a process that is dead was running. On SQLite every earlier process is
-   * dead, since this one holds the lock of the data folder.
+   * At start, when all kinds are registered: queues again what a process that is dead was running. Every earlier process is dead, since
+   * this one holds the lock of the data folder, or that of the database.
    */
   async recover(): Promise<void> {
-    const { db, dialect } = this.#state;
-    let query = db
+    const { db } = this.#state;
+    const query = db
       .updateTable('job')
       .set({ state: 'queued', lease_owner: null, leased_until: 0 })
       .where('state', '=', 'running')
       .where('lease_owner', 'is distinct from', this.#leaseOwner);
-    if (dialect === 'postgres') query = query.where('leased_until', '<', this.#clock());
     await this.#state.write({ query });
     const rows = await db.selectFrom('job').select(['id']).where('state', '=', 'queued').orderBy('created_at').execute();
-    for (const { id } of rows) if (!this.#queue.includes(id) && !this.#runs.has(id)) this.#queue.push(id);
-    this.#pump();
+    this.#enqueue(rows.map(({ id }) => id));
+    this.#keepTending();
+  }
+
+  /**
+   * Renews the leases of what runs here, and takes over what nobody renews any more: jobs of a process that is dead or asleep, and those
+   * whose begin or end could not be written. Called every 20 seconds by itself. Never fails: what went wrong is logged and tried again.
+   */
+  tend(): Promise<void> {
+    this.#tending ??= this.#tend()
+      .catch((error: unknown) => this.#log?.error({ error }, 'the leases of jobs could not be tended'))
+      .then(() => {
+        this.#tending = undefined;
+      });
+    return this.#tending;
   }
 
   /** Stops what runs; it is queued, and resumes from its checkpoint at the next start. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    clearInterval(this.#renewing);
+    clearInterval(this.#timer);
     this.#queue.length = 0;
     for (const run of this.#runs.values()) run.stop('close');
     await Promise.all(this.#tasks);
+    await this.#tending;
   }
 
   #pump(): void {
@@ -207,12 +247,16 @@ export class Jobs {
   }
 
   #begin(id: string): void {
+    this.#active.add(id);
+    this.#keepTending();
     const task = this.#claimAndRun(id)
       .catch((error: unknown) => this.#log?.error({ job: id, error }, 'the state of a job could not be written'))
       .then(() => {
         this.#tasks.delete(task);
         this.#runs.delete(id);
-        this.#notify(id);
+        this.#active.delete(id);
+        this.#cancelling.delete(id);
+        this.#changes.notify(id);
         this.#pump();
       });
     this.#tasks.add(task);
@@ -221,6 +265,7 @@ export class Jobs {
   async #claimAndRun(id: string): Promise<void> {
     const row = await this.#claim(id);
     if (row === undefined) return;
+    if (row.attempts > mostAttempts) return this.#giveUp(row);
     const runner = this.#runners.get(row.kind);
     const run = new JobRun({
       state: this.#state,
@@ -228,13 +273,12 @@ export class Jobs {
       leaseOwner: this.#leaseOwner,
       clock: this.#clock,
       log: this.#log,
-      onChange: () => this.#notify(id),
+      onChange: () => this.#changes.notify(id),
     });
     this.#runs.set(id, run);
-    this.#renewing ??= setInterval(() => void this.#renew(), renewEvery).unref();
-    if (row.cancel_asked === 1) run.stop('cancel');
+    if (row.cancel_asked === 1 || this.#cancelling.has(id)) run.stop('cancel');
     if (this.#isClosed) run.stop('close');
-    this.#notify(id);
+    this.#changes.notify(id);
     await run.run(runner);
   }
 
@@ -248,6 +292,7 @@ export class Jobs {
           state: 'running',
           lease_owner: this.#leaseOwner,
           leased_until: now + leaseFor,
+          attempts: sql<number>`attempts + 1`,
           started_at: on.fn.coalesce('started_at', on.val(now)),
         }))
         .where('id', '=', id)
@@ -256,24 +301,82 @@ export class Jobs {
     return result?.changes === 1 ? this.#find(id) : undefined;
   }
 
-  async #renew(): Promise<void> {
-    if (this.#runs.size === 0) return;
+  /** It is not run again, not even to put its work away: whoever needs what it holds takes it back. */
+  async #giveUp({ id, kind, attempts, cancel_asked }: JobRow): Promise<void> {
+    const ending = givenUp(cancel_asked === 1, attempts - 1, this.#clock());
+    if (ending.state === 'failed') this.#log?.error({ job: id, kind, attempts }, 'a job was given up');
     const query = this.#state.db
       .updateTable('job')
-      .set({ leased_until: this.#clock() + leaseFor })
-      .where('lease_owner', '=', this.#leaseOwner)
-      .where('state', '=', 'running')
-      .returning(['id', 'cancel_asked']);
-    try {
-      const [result] = await this.#state.write({ query });
-      const held = new Map(result?.rows.map((row) => [row['id'], row['cancel_asked']]));
-      for (const [id, run] of this.#runs) {
-        if (!held.has(id)) run.stop('lost');
-        else if (held.get(id) === 1) run.stop('cancel');
-      }
-    } catch (error) {
-      this.#log?.error({ error }, 'the leases of jobs could not be renewed');
+      .set({ ...ending, lease_owner: null, leased_until: 0 })
+      .where('id', '=', id)
+      .where('lease_owner', '=', this.#leaseOwner);
+    await this.#state.write({ query });
+  }
+
+  #keepTending(): void {
+    if (this.#isClosed) return;
+    this.#timer ??= setInterval(() => void this.tend(), tendEvery).unref();
+  }
+
+  async #tend(): Promise<void> {
+    await this.#renew();
+    await this.#takeOver();
+  }
+
+  /** What this process holds without having it in its hands: its end could not be written. It is run again from its checkpoint. */
+  async #renew(): Promise<void> {
+    const { db } = this.#state;
+    const own = db.updateTable('job').where('lease_owner', '=', this.#leaseOwner).where('state', '=', 'running');
+    const until = this.#clock() + leaseFor;
+    // Always another instant, also where the clock was set back to the one before: that it changed is what others see.
+    const changed = sql<number>`case when leased_until = ${sql.lit(until)} then ${sql.lit(until + 1)} else ${sql.lit(until)} end`;
+    const renewal = own.set({ leased_until: changed }).returning(['id', 'cancel_asked']);
+    const [result] = await this.#state.write({ query: renewal });
+    const held = new Map(result?.rows.map((row) => [row['id'] as string, row['cancel_asked']]));
+    for (const [id, run] of this.#runs) {
+      if (!held.has(id)) run.stop('lost');
+      else if (held.get(id) === 1) run.stop('cancel');
     }
+    const dropped = [...held.keys()].filter((id) => !this.#active.has(id));
+    if (dropped.length === 0) return;
+    await this.#state.write({ query: own.set({ state: 'queued', lease_owner: null, leased_until: 0 }).where('id', 'in', dropped) });
+  }
+
+  /** A lease that did not change for as long as one lasts is nobody’s. */
+  async #takeOver(): Promise<void> {
+    const { db } = this.#state;
+    const now = this.#monotonic();
+    const live = db.selectFrom('job').select(['id', 'state', 'lease_owner', 'leased_until']).where('state', 'in', ['queued', 'running']);
+    const free: string[] = [];
+    const watched = new Map<string, { readonly lease: string; readonly since: number }>();
+    for (const { id, state, lease_owner, leased_until } of await live.orderBy('created_at').execute()) {
+      if (this.#active.has(id) || lease_owner === this.#leaseOwner) continue;
+      const lease = `${lease_owner} ${leased_until}`;
+      const before = this.#watched.get(id);
+      const since = before?.lease === lease ? before.since : now;
+      watched.set(id, { lease, since });
+      if (state === 'queued') free.push(id);
+      else if (now - since >= leaseFor) {
+        const [result] = await this.#state.write({
+          query: db
+            .updateTable('job')
+            .set({ state: 'queued', lease_owner: null, leased_until: 0 })
+            .where('id', '=', id)
+            .where('state', '=', 'running')
+            .where('lease_owner', 'is not distinct from', lease_owner)
+            .where('leased_until', '=', leased_until),
+        });
+        if (result?.changes === 1) free.push(id);
+      }
+    }
+    this.#watched = watched;
+    this.#enqueue(free);
+  }
+
+  #enqueue(ids: readonly string[]): void {
+    const queued = new Set(this.#queue);
+    for (const id of ids) if (!queued.has(id) && !this.#active.has(id)) this.#queue.push(id);
+    this.#pump();
   }
 
   #view(row: JobRow): JobView {
@@ -290,60 +393,6 @@ export class Jobs {
     if (index >= 0) this.#queue.splice(index, 1);
     return index >= 0 && !this.#isClosed;
   }
-
-  #notify(id: string): void {
-    for (const listener of this.#listeners.get(id) ?? []) listener();
-  }
-
-  /** `next` resolves at once where something changed since `reset`, so that no change is missed. */
-  #listen(id: string) {
-    let isChanged = false;
-    let wake = (): void => undefined;
-    const ended = new AbortController();
-    const listener = (): void => {
-      isChanged = true;
-      wake();
-      if (!this.#runs.has(id)) ended.abort();
-    };
-    const set = this.#listeners.get(id) ?? new Set();
-    this.#listeners.set(id, set.add(listener));
-    return {
-      /** Aborts when this process has done with the job. */
-      ended: ended.signal,
-      reset(): void {
-        isChanged = false;
-      },
-      async next(signal: AbortSignal, patience: number | undefined): Promise<void> {
-        if (isChanged || signal.aborted) return;
-        await new Promise<void>((resolve) => {
-          const timer = patience === undefined ? undefined : setTimeout(resolve, patience).unref();
-          wake = () => {
-            clearTimeout(timer);
-            resolve();
-          };
-          signal.addEventListener('abort', wake, { once: true });
-        });
-        signal.removeEventListener('abort', wake);
-      },
-      close: (): void => {
-        set.delete(listener);
-        if (set.size === 0) this.#listeners.delete(id);
-      },
-    };
-  }
-}
-
-async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  if (milliseconds <= 0 || signal.aborted) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, milliseconds);
-    function done(): void {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    }
-    signal.addEventListener('abort', done, { once: true });
-  });
 }
 
 function parseCursor(cursor: string): { at: number; id: string } {

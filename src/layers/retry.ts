@@ -117,6 +117,8 @@ function continued(
         const { value, done } = await current.next();
         if (done === true && at < end) throw endedEarly();
         if (done === true) return { done, value: undefined };
+        if (at + value.length > end)
+          throw new PackageRError('store_response', 'The body is longer than its size.', { operation: 'driver.read' });
         at += value.length;
         began = policy.clock();
         return { done: false, value };

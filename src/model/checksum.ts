@@ -41,8 +41,13 @@ export function findChecksum(
   algorithm: ChecksumAlgorithm,
   least: Evidence = 'stated',
 ): Checksum | undefined {
-  const worst = evidences.indexOf(least);
-  return checksums
-    .filter((one) => one.algorithm === algorithm && evidences.indexOf(one.evidence) <= worst)
-    .sort((a, b) => evidences.indexOf(a.evidence) - evidences.indexOf(b.evidence))[0];
+  let found: Checksum | undefined;
+  let best = evidences.indexOf(least) + 1;
+  for (const one of checksums) {
+    const rank = one.algorithm === algorithm ? evidences.indexOf(one.evidence) : best;
+    if (rank >= best) continue;
+    found = one;
+    best = rank;
+  }
+  return found;
 }

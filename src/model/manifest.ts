@@ -6,7 +6,7 @@ import { createHash, type Hash, hash } from 'node:crypto';
 import { PackageRError } from '#errors/error.ts';
 import { type Checksum, type ChecksumAlgorithm, checksumLengths, evidences } from '#model/checksum.ts';
 import type { Digest } from '#model/digest.ts';
-import type { Leaf, Meta } from '#model/entry.ts';
+import type { Leaf, Meta, Pointer, Text } from '#model/entry.ts';
 import { compareBytes, type Path, parsePath, root } from '#model/path.ts';
 
 /** What a line says of an entry: no location, no evidence, no date. */
@@ -48,22 +48,19 @@ export interface ManifestSummary {
 const algorithms = (Object.keys(checksumLengths) as ChecksumAlgorithm[]).sort(compareBytes);
 const fields = new Set(['path', 'kind', 'size', 'etag', 'version', 'checksums', 'meta']);
 
+/** What a line is written from: a Leaf, or as much of one. */
+export type ManifestEntry =
+  | Leaf
+  | Pick<Text, 'kind' | 'path' | 'size' | 'sha256' | 'meta'>
+  | Pick<Pointer, 'kind' | 'path' | 'size' | 'etag' | 'version' | 'checksums' | 'meta'>;
+
+const none: ManifestLine['checksums'] = {};
+
 /** The canonical line of a leaf, with its line break. Errors: manifest_invalid (size), meta_invalid. */
-export function writeManifestLine(leaf: Leaf): string {
-  if (leaf.kind === 'text') return writeLine({ ...pick(leaf), checksums: { sha256: leaf.sha256 } });
-  return writeLine({ ...pick(leaf), ...pickObject(leaf), checksums: strongest(leaf.checksums) });
-}
-
-function pick(leaf: Leaf): Omit<ManifestLine, 'checksums'> {
-  const { path, kind, size, meta } = leaf;
-  return meta === undefined ? { path, kind, size } : { path, kind, size, meta };
-}
-
-function pickObject(leaf: { readonly etag?: string; readonly version?: string }): { etag?: string; version?: string } {
-  return {
-    ...(leaf.etag === undefined ? {} : { etag: leaf.etag }),
-    ...(leaf.version === undefined ? {} : { version: leaf.version }),
-  };
+export function writeManifestLine(entry: ManifestEntry): string {
+  const { path, kind, size, meta } = entry;
+  if (kind === 'text') return writeLine(path, kind, size, undefined, undefined, { sha256: entry.sha256 }, meta);
+  return writeLine(path, kind, size, entry.etag, entry.version, entry.checksums.length === 0 ? none : strongest(entry.checksums), meta);
 }
 
 /** One value for an algorithm: of the strongest evidence, and of equal ones the smallest, so that order never matters. */
@@ -77,17 +74,35 @@ function strongest(checksums: readonly Checksum[]): Partial<Record<ChecksumAlgor
   return Object.fromEntries([...best].map(([algorithm, { value }]) => [algorithm, value]));
 }
 
-function writeLine(line: ManifestLine): string {
-  if (!Number.isSafeInteger(line.size) || line.size < 0)
-    throw new PackageRError('manifest_invalid', `The size of ${JSON.stringify(line.path)} is not an integer from 0 to 2^53−1.`);
-  let text = `{"path":${JSON.stringify(line.path)},"kind":"${line.kind}","size":${line.size}`;
-  if (line.etag !== undefined) text += `,"etag":${JSON.stringify(line.etag)}`;
-  if (line.version !== undefined) text += `,"version":${JSON.stringify(line.version)}`;
-  const checksums = algorithms.flatMap((one) => (line.checksums[one] === undefined ? [] : [`"${one}":"${line.checksums[one]}"`]));
-  if (checksums.length > 0) text += `,"checksums":{${checksums.join(',')}}`;
-  const meta = Object.entries(line.meta ?? {}).sort(([a], [b]) => compareBytes(a, b));
-  if (meta.length > 0) text += `,"meta":{${meta.map(([key, value]) => `${JSON.stringify(key)}:${writeValue(key, value)}`).join(',')}}`;
+function writeLine(
+  path: Path,
+  kind: Leaf['kind'],
+  size: number,
+  etag: string | undefined,
+  version: string | undefined,
+  checksums: ManifestLine['checksums'],
+  meta: Meta | undefined,
+): string {
+  if (!Number.isSafeInteger(size) || size < 0)
+    throw new PackageRError('manifest_invalid', `The size of ${JSON.stringify(path)} is not an integer from 0 to 2^53−1.`);
+  let text = `{"path":${JSON.stringify(path)},"kind":"${kind}","size":${size}`;
+  if (etag !== undefined) text += `,"etag":${JSON.stringify(etag)}`;
+  if (version !== undefined) text += `,"version":${JSON.stringify(version)}`;
+  if (checksums !== none) text += writeChecksums(checksums);
+  if (meta !== undefined) text += writeMeta(meta);
   return `${text}}\n`;
+}
+
+function writeChecksums(checksums: ManifestLine['checksums']): string {
+  const parts = algorithms.flatMap((one) => (checksums[one] === undefined ? [] : [`"${one}":"${checksums[one]}"`]));
+  return parts.length === 0 ? '' : `,"checksums":{${parts.join(',')}}`;
+}
+
+function writeMeta(meta: Meta): string {
+  const fields = Object.entries(meta).sort(([a], [b]) => compareBytes(a, b));
+  return fields.length === 0
+    ? ''
+    : `,"meta":{${fields.map(([key, value]) => `${JSON.stringify(key)}:${writeValue(key, value)}`).join(',')}}`;
 }
 
 function writeValue(key: string, value: unknown): string {
@@ -108,9 +123,13 @@ function writeValue(key: string, value: unknown): string {
  */
 export function parseManifestLine(text: string): ManifestLine {
   const line = readLine(text);
-  if (line === undefined || writeLine(line) !== (text.endsWith('\n') ? text : `${text}\n`))
+  if (line === undefined || rewrite(line) !== (text.endsWith('\n') ? text : `${text}\n`))
     throw new PackageRError('manifest_invalid', `The line ${JSON.stringify(text.slice(0, 120))} is not canonical.`);
   return line;
+}
+
+function rewrite({ path, kind, size, etag, version, checksums, meta }: ManifestLine): string {
+  return writeLine(path, kind, size, etag, version, checksums, meta);
 }
 
 function readLine(text: string): ManifestLine | undefined {
@@ -130,7 +149,8 @@ function readLine(text: string): ManifestLine | undefined {
     kind,
     size,
     checksums,
-    ...pickObject({ ...(etag === undefined ? {} : { etag }), ...(version === undefined ? {} : { version }) }),
+    ...(etag === undefined ? {} : { etag }),
+    ...(version === undefined ? {} : { version }),
     ...(meta === undefined ? {} : { meta: meta as Meta }),
   };
 }
@@ -166,13 +186,18 @@ export function indexDigest(rangeHashes: Iterable<string>): Digest {
   return `sha256:${index.digest('hex')}` as Digest;
 }
 
+/** Characters of lines that are gathered before they are hashed. */
+const gathered = 64 * 1024;
+
 /**
  * Hashes a manifest as it streams by, in constant memory. Leaves must come in strict byte order of their paths; after `finish` it
  * is used up. Errors: manifest_invalid for a wrong order.
  */
 export class ManifestHasher {
   readonly #index: Hash = createHash('sha256');
-  #range: Hash = createHash('sha256');
+  /** Of the lines of the range that are no longer held. */
+  #range: Hash | undefined;
+  #lines = '';
   #first: Path | undefined;
   #last: Path | undefined;
   #rangeEntries = 0;
@@ -185,19 +210,16 @@ export class ManifestHasher {
     return this.pushLine(leaf.path, writeManifestLine(leaf));
   }
 
-  /** As push, for a line that is written already (with its line break). */
-  pushLine(path: Path, line: string): ManifestRange | undefined {
+  /** As push, for a line that is written already (with its line break). `isLast`: where it is known whether the line ends its range. */
+  pushLine(path: Path, line: string, isLast: boolean = endsRange(path)): ManifestRange | undefined {
     if (this.#last !== undefined && compareBytes(this.#last, path) >= 0)
       throw new PackageRError('manifest_invalid', `${JSON.stringify(path)} comes behind ${JSON.stringify(this.#last)}: not in byte order.`);
-    const bytes = Buffer.byteLength(line);
-    this.#range.update(line);
+    this.#lines += line;
     this.#first ??= path;
     this.#last = path;
     this.#rangeEntries += 1;
-    this.#rangeBytes += bytes;
-    this.#entries += 1;
-    this.#bytes += bytes;
-    return endsRange(path) ? this.#closeRange() : undefined;
+    if (this.#lines.length >= gathered) this.#take();
+    return isLast ? this.#closeRange() : undefined;
   }
 
   finish(): ManifestSummary {
@@ -205,17 +227,29 @@ export class ManifestHasher {
     return { range, digest: `sha256:${this.#index.digest('hex')}` as Digest, entries: this.#entries, bytes: this.#bytes };
   }
 
+  #take(): void {
+    this.#range ??= createHash('sha256');
+    this.#range.update(this.#lines);
+    this.#rangeBytes += Buffer.byteLength(this.#lines);
+    this.#lines = '';
+  }
+
   #closeRange(): ManifestRange | undefined {
     if (this.#first === undefined || this.#last === undefined) return undefined;
+    const isHeld = this.#range === undefined;
+    if (!isHeld) this.#take();
     const range: ManifestRange = {
       first: this.#first,
       last: this.#last,
       entries: this.#rangeEntries,
-      bytes: this.#rangeBytes,
-      hash: this.#range.digest('hex'),
+      bytes: isHeld ? Buffer.byteLength(this.#lines) : this.#rangeBytes,
+      hash: this.#range?.digest('hex') ?? hash('sha256', this.#lines, 'hex'),
     };
     this.#index.update(`${range.hash}\n`);
-    this.#range = createHash('sha256');
+    this.#entries += range.entries;
+    this.#bytes += range.bytes;
+    this.#range = undefined;
+    this.#lines = '';
     this.#first = undefined;
     this.#rangeEntries = 0;
     this.#rangeBytes = 0;

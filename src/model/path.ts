@@ -39,12 +39,19 @@ export function parseSegment(text: string): Path {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
+/** Characters of the shortest path that has a segment too many: anything shorter, as most are, is within all limits. */
+const deepest = 2 * pathLimits.segments + 1;
+
+/** Empty, `.` or `..`. */
+const oddSegment = /(?:^|\/)\.{0,2}(?:\/|$)/;
+
 function faultOf(text: string): string | undefined {
   if (text === '') return undefined;
   if (!text.isWellFormed()) return 'holds a lone surrogate (it is not valid Unicode)';
   if (control.test(text)) return 'holds a control character';
   if (text.startsWith('/')) return 'begins with a slash';
   if (text.endsWith('/')) return 'ends with a slash';
+  if (text.length < deepest && !oddSegment.test(text)) return undefined;
   const segments = text.split('/');
   const excess = excessOf(text, segments.length);
   if (excess !== undefined) return excess;
@@ -71,6 +78,7 @@ export function joinPath(folder: Path, name: Path): Path {
   if (folder === root) return name;
   if (name === root) return folder;
   const joined = `${folder}/${name}`;
+  if (joined.length < deepest) return joined as Path;
   return excessOf(joined, joined.split('/').length) === undefined ? (joined as Path) : parsePath(joined);
 }
 
@@ -122,8 +130,11 @@ function rank(unit: number): number {
   return unit >= 0xd800 && unit <= 0xdfff ? unit + 0x10000 : unit;
 }
 
+const plain = /^[A-Za-z0-9\-._~/]*$/;
+
 /** Percent-encodes each segment as a stable URL carries it: all but A–Z a–z 0–9 - . _ ~ and the slashes. */
 export function encodePath(path: Path): string {
+  if (plain.test(path)) return path;
   return encodeURIComponent(path)
     .replace(/%2F/g, '/')
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);

@@ -34,14 +34,32 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** The text of a pointer file. Errors: pointer_invalid, above all for a URL that holds a credential. */
 export function writePointerFile(pointer: PointerFile): string {
   checkUrl(pointer.url, pointer.path);
-  if (!Number.isSafeInteger(pointer.size) || pointer.size < 0) throw invalid('the size is not an integer from 0 to 2^53−1');
-  const lines = [head, `url ${pointer.url}`, `path ${pointer.path}`, `size ${pointer.size}`];
-  if (pointer.etag !== undefined && fitsEtag(pointer.etag)) lines.push(`etag ${pointer.etag}`);
-  const algorithms = [...new Set(pointer.checksums.map((one) => one.algorithm))].sort();
-  for (const algorithm of algorithms) lines.push(`checksum ${algorithm}:${findChecksum(pointer.checksums, algorithm)?.value}`);
-  if (pointer.location !== undefined) lines.push(`source ${pointer.location.source}`, `key ${percentEncode(pointer.location.key)}`);
-  const text = `${lines.join('\n')}\n`;
-  if (Buffer.byteLength(text) > pointerLimits.bytes) throw invalid(`it is longer than ${pointerLimits.bytes} bytes`);
+  return writeLines(pointer.url, pointer);
+}
+
+/** As writePointerFile, for many of one link: `front`, what their URLs begin with (`https://host/s/ID/o/`), is checked once. Errors: pointer_invalid. */
+export function pointerWriter(front: string): (pointer: Omit<PointerFile, 'url'>) => string {
+  const name = 'x' as Path;
+  checkUrl(`${front}${name}`, name);
+  return (pointer) => {
+    if (pointer.path === root) throw invalid('the path is empty');
+    const url = `${front}${encodePath(pointer.path)}`;
+    if (url.length > pointerLimits.url) throw invalid('the URL is too long');
+    return writeLines(url, pointer);
+  };
+}
+
+function writeLines(url: string, { path, size, etag, checksums, location }: Omit<PointerFile, 'url'>): string {
+  if (!Number.isSafeInteger(size) || size < 0) throw invalid('the size is not an integer from 0 to 2^53−1');
+  let text = `${head}\nurl ${url}\npath ${path}\nsize ${size}\n`;
+  if (etag !== undefined && fitsEtag(etag)) text += `etag ${etag}\n`;
+  if (checksums.length > 0) {
+    const algorithms = [...new Set(checksums.map((one) => one.algorithm))].sort();
+    for (const algorithm of algorithms) text += `checksum ${algorithm}:${findChecksum(checksums, algorithm)?.value}\n`;
+  }
+  if (location !== undefined) text += `source ${location.source}\nkey ${percentEncode(location.key)}\n`;
+  if (text.length * 3 > pointerLimits.bytes && Buffer.byteLength(text) > pointerLimits.bytes)
+    throw invalid(`it is longer than ${pointerLimits.bytes} bytes`);
   return text;
 }
 
@@ -116,7 +134,8 @@ function checkUrl(url: string, path: Path): void {
 }
 
 function fitsEtag(etag: string): boolean {
-  return etag !== '' && etag.isWellFormed() && !control.test(etag) && Buffer.byteLength(etag) <= pointerLimits.etag;
+  const isShort = etag.length * 3 <= pointerLimits.etag || Buffer.byteLength(etag) <= pointerLimits.etag;
+  return etag !== '' && isShort && etag.isWellFormed() && !control.test(etag);
 }
 
 function percentEncode(key: Key): string {

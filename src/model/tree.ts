@@ -6,6 +6,7 @@
 import { PackageRError } from '#errors/error.ts';
 import type { Entry, Leaf, Unnamable } from '#model/entry.ts';
 import { joinPath, type Path, parsePath, relativeTo, root } from '#model/path.ts';
+import { moved, type Sieve } from '#model/sieve.ts';
 
 export interface TreePage {
   /** Children of the folder in byte order of their paths, folders among files. */
@@ -25,8 +26,18 @@ export interface WalkOptions {
   readonly signal?: AbortSignal | undefined;
   /** Begin behind this path (exclusive), to resume a walk. */
   readonly after?: Path | undefined;
+  /**
+   * What of each leaf is looked at. names: path, kind, size, inline · content: all but where an object lies, and dates. What else a leaf
+   * has may then be missing or empty. All where left out.
+   */
+  readonly fields?: 'names' | 'content' | undefined;
   /** Told of each object that is passed over because its key is no valid path (live trees only). */
   readonly onUnnamable?: ((object: Unnamable) => void) | undefined;
+  /**
+   * Leaves may be left out that a search passes over: none that matches, and of each folder that matches at least one that is shown is
+   * given. A hint, taken where a walk begins at its beginning by trees that keep an index; others give all.
+   */
+  readonly sieve?: Sieve | undefined;
 }
 
 export interface ReadOptions {
@@ -46,6 +57,27 @@ export interface Tree {
   walk(folder: Path, options?: WalkOptions): AsyncIterable<Leaf>;
   /** The bytes of a text or an inline object, as stored. Errors: not_found; unsupported for any other pointer. */
   read(path: Path, options?: ReadOptions): AsyncIterable<Uint8Array>;
+  /** As `walk`, some hundred leaves at once, where that is cheaper; ask by `walkBatches`. */
+  batches?(folder: Path, options?: WalkOptions): AsyncIterable<readonly Leaf[]>;
+  /** Trees of the same mark give the same entries for ever, so that what one walk found holds for the next. Only frozen ones have it, shown whole. */
+  mark?(): Promise<string | undefined>;
+}
+
+const gathered = 256;
+
+/** As `walk`, in batches: for whoever goes through a whole tree. They are of bounded size, and never empty. */
+export function walkBatches(tree: Tree, folder: Path, options?: WalkOptions): AsyncIterable<readonly Leaf[]> {
+  return tree.batches === undefined ? gatherLeaves(tree.walk(folder, options)) : tree.batches(folder, options);
+}
+
+async function* gatherLeaves(leaves: AsyncIterable<Leaf>): AsyncGenerator<readonly Leaf[], void> {
+  let batch: Leaf[] = [];
+  for await (const leaf of leaves) {
+    if (batch.push(leaf) < gathered) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
 }
 
 /** The entry or not_found. */
@@ -72,6 +104,11 @@ export function rebase(tree: Tree, folder: Path): Tree {
   if (folder === root) return tree;
   const inside = (path: Path): Path => joinPath(folder, parsePath(path));
   const outside = <T extends Entry>(entry: T): T => ({ ...entry, path: relativeTo(entry.path, folder) });
+  const optionsInside = (options: WalkOptions = {}): WalkOptions => ({
+    ...options,
+    ...(options.after === undefined ? {} : { after: inside(options.after) }),
+    ...(options.sieve === undefined ? {} : { sieve: moved(options.sieve, (path) => relativeTo(path, folder)) }),
+  });
   return {
     frozen: tree.frozen,
     async list(path, page) {
@@ -84,8 +121,14 @@ export function rebase(tree: Tree, folder: Path): Tree {
       return entry === undefined ? undefined : outside(entry);
     },
     async *walk(path, options) {
-      const after = options?.after === undefined ? {} : { after: inside(options.after) };
-      for await (const leaf of tree.walk(inside(path), { ...options, ...after })) yield outside(leaf);
+      for await (const leaf of tree.walk(inside(path), optionsInside(options))) yield outside(leaf);
+    },
+    async *batches(path, options) {
+      for await (const leaves of walkBatches(tree, inside(path), optionsInside(options))) yield leaves.map(outside);
+    },
+    async mark() {
+      const mark = await tree.mark?.();
+      return mark === undefined ? undefined : `${mark} ${folder}`;
     },
     read: (path, options) => tree.read(inside(path), options),
   };

@@ -3,17 +3,18 @@
  * checkpoint is where the walk stands. Doing it again changes nothing.
  */
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { isError, PackageRError } from '#errors/error.ts';
 import { type Checksum, parseChecksum } from '#model/checksum.ts';
 import type { Leaf, Pointer, Text } from '#model/entry.ts';
 import { type Key, parseKey } from '#model/key.ts';
 import { joinPath, nameOf, type Path, parsePath, root, toPath } from '#model/path.ts';
-import { readAll, type Tree } from '#model/tree.ts';
+import { readAll, type Tree, walkBatches } from '#model/tree.ts';
 import type { SourceHandle } from '#sources/source-handle.ts';
+import type { Write } from '#state/state.ts';
 import { type ChoosePath, compileChoice, startsOf } from './annex-path.ts';
 import type { AnnexItem, AnnexRequest, AnnexSelection } from './annex-request.ts';
-import { batchesOf } from './diff.ts';
-import { batchSize, type DraftStep } from './draft-step.ts';
+import { batchSize, type DraftStep, type TextBytes } from './draft-step.ts';
 import { outermost } from './edits.ts';
 import type { ObjectFacts, StatObject } from './objects.ts';
 
@@ -53,11 +54,14 @@ export interface AnnexWork {
   placeOf(key: Key): Path;
   isInline(path: Path, size: number): boolean;
   progress(counts: AnnexCounts): void;
-  save(checkpoint: AnnexCheckpoint): Promise<void>;
+  /** What goes into the unit of each batch: how far the annex is then. Errors: that of the signal. */
+  alongside(checkpoint: AnnexCheckpoint): readonly Write[];
 }
 
 const examplesLimit = 100;
 const statsAtOnce = 8;
+/** Items of a list that are looked up before they are put. */
+const listSize = 500;
 /** Bytes of copied texts that wait to be written. */
 const heldBytes = 8 * 1024 * 1024;
 const nothing: AnnexCounts = {
@@ -96,7 +100,7 @@ class Annex {
   }
 
   async takeSelection(select: AnnexSelection): Promise<AnnexCounts> {
-    const { open, resume, signal, save } = this.#work;
+    const { open, resume, signal } = this.#work;
     const choose = compileChoice(this.#request, select);
     const starts = outermost(startsOf(select));
     if (this.#request.copyTexts === true && resume === undefined) await this.#countTexts(starts, choose);
@@ -105,10 +109,10 @@ class Annex {
       const { tree } = await open(this.#request.copyTexts === true ? 'download' : 'list', start);
       const after = resume?.part === part && resume.after !== '' ? parsePath(resume.after) : undefined;
       const before = this.#counts.seen;
-      const walk = tree.walk(start, { signal, after, onUnnamable: ({ key }) => this.#note('unnamable', key) });
-      for await (const leaves of batchesOf(walk, batchSize)) {
-        await this.#putFound(tree, leaves, choose);
-        await save({ part, after: leaves.at(-1)?.path ?? '', counts: this.#counts });
+      const walk = walkBatches(tree, start, { signal, after, onUnnamable: ({ key }) => this.#note('unnamable', key) });
+      for await (const leaves of gather(walk)) {
+        await setImmediate();
+        await this.#putFound(tree, leaves, choose, part);
       }
       if (select.paths !== undefined && after === undefined && this.#counts.seen === before && this.#counts.unnamable === 0)
         throw new PackageRError('not_found', `There is nothing at ${JSON.stringify(start)} in the source.`);
@@ -117,45 +121,50 @@ class Annex {
   }
 
   async takeList(list: readonly AnnexItem[]): Promise<AnnexCounts> {
-    const { save, resume, signal } = this.#work;
-    for (let at = Number(resume?.after ?? 0); at < list.length; at += batchSize) {
+    const { resume, signal } = this.#work;
+    for (let at = Number(resume?.after ?? 0); at < list.length; at += listSize) {
       signal.throwIfAborted();
       const pointers: Pointer[] = [];
-      const items = list.slice(at, at + batchSize);
+      const items = list.slice(at, at + listSize);
       for (let from = 0; from < items.length; from += statsAtOnce) {
         const found = await Promise.all(items.slice(from, from + statsAtOnce).map((item) => this.#lookUp(item)));
         pointers.push(...found.filter((one) => one !== undefined));
       }
       this.#count({ seen: items.length });
-      await this.#work.step.put(pointers, this.#request.onConflict ?? 'refuse');
-      await save({ part: 0, after: String(at + items.length), counts: this.#counts });
+      await setImmediate();
+      await this.#put(pointers, [], { part: 0, after: String(at + items.length) });
     }
     return this.#counts;
   }
 
-  async #putFound(tree: Tree, leaves: readonly Leaf[], choose: ChoosePath): Promise<void> {
+  async #putFound(tree: Tree, leaves: readonly Leaf[], choose: ChoosePath, part: number): Promise<void> {
     let chosen: Leaf[] = [];
     let texts: { readonly sha256: string; readonly bytes: Buffer }[] = [];
     let held = 0;
-    const put = async (): Promise<void> => {
-      await this.#work.step.put(chosen, this.#request.onConflict ?? 'refuse', texts);
-      [chosen, texts, held] = [[], [], 0];
-    };
     for (const leaf of leaves) {
       const path = leaf.kind === 'pointer' ? choose(leaf) : undefined;
       if (path === undefined || leaf.kind !== 'pointer') continue;
       if (!this.#isText(leaf)) {
-        chosen.push({ ...leaf, path });
+        chosen.push(leaf.path === path ? leaf : { ...leaf, path });
         continue;
       }
       const { text, bytes } = await this.#copyText(tree, leaf, path);
       chosen.push(text);
       texts.push({ sha256: text.sha256, bytes });
       held += bytes.length;
-      if (held >= heldBytes) await put();
+      if (held < heldBytes) continue;
+      await this.#put(chosen, texts, undefined);
+      [chosen, texts, held] = [[], [], 0];
     }
     this.#count({ seen: leaves.length });
-    await put();
+    await this.#put(chosen, texts, { part, after: leaves.at(-1)?.path ?? '' });
+  }
+
+  async #put(leaves: readonly Leaf[], texts: readonly TextBytes[], at: Omit<AnnexCheckpoint, 'counts'> | undefined): Promise<void> {
+    const { step, alongside } = this.#work;
+    const counts = this.#counts;
+    const saving = at === undefined ? {} : { alongside: () => alongside({ ...at, counts }) };
+    await step.put(leaves, this.#request.onConflict ?? 'refuse', { texts, ...saving });
   }
 
   async #copyText(tree: Tree, pointer: Pointer, path: Path): Promise<{ text: Text; bytes: Buffer }> {
@@ -246,6 +255,16 @@ class Annex {
     this.#counts = { ...before, seen: before.seen + seen, texts: before.texts + texts, textBytes: before.textBytes + textBytes };
     this.#work.progress(this.#counts);
   }
+}
+
+/** Of the size that a put takes, where they come in smaller ones. */
+async function* gather(batches: AsyncIterable<readonly Leaf[]>): AsyncGenerator<readonly Leaf[], void> {
+  let held: readonly Leaf[] = [];
+  for await (const batch of batches) {
+    held = held.length === 0 ? batch : [...held, ...batch];
+    for (; held.length >= batchSize; held = held.slice(batchSize)) yield held.slice(0, batchSize);
+  }
+  if (held.length > 0) yield held;
 }
 
 /** What the store says stays; what the list says is added where the store is silent. */

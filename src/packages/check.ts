@@ -1,12 +1,16 @@
-/** `verify`: recomputes what the state keeps of a version, and compares. */
+/** `verify`: recomputes what the state keeps of a version, and compares. Much is hashed in threads of the state, a little at once. */
 import { createHash } from 'node:crypto';
-import { PackageRError } from '#errors/error.ts';
-import { ManifestHasher, type ManifestRange } from '#model/manifest.ts';
-import { entryKinds, type VersionRow } from '#state/schema.ts';
-import type { State } from '#state/state.ts';
-import { EntryReader } from './entry-reader.ts';
-import { toLeaf } from './entry-row.ts';
-import { listRanges } from './ranges.ts';
+import type { ManifestRange } from '#model/manifest.ts';
+import { entryKinds, type ManifestRangeRow, type VersionRow } from '#state/schema.ts';
+import type { SqlValue, State } from '#state/state.ts';
+import { batchesOf } from './batches.ts';
+import { Prepared, windowTexts } from './entry-statements.ts';
+import { type HashedSlice, hashColumns, hashSlice, type Slice } from './range-hash.ts';
+import { eachAtOnce, hashReads, listRanges, pauser } from './ranges.ts';
+import { SourceTotals } from './source-totals.ts';
+import { fault, textCheck } from './text-check.ts';
+import { verifyInThread } from './threads.ts';
+import { keptTotals } from './version-sources.ts';
 
 export interface VerifyWork {
   readonly state: State;
@@ -15,51 +19,85 @@ export interface VerifyWork {
   progress(done: number): void;
 }
 
+/** Ranges that are looked at together. */
+const unitRanges = 32;
+
+const reads = new Prepared((state) => ({
+  text: state.db.selectFrom('text').select('bytes').where('package', '=', 0).where('sha256', '=', ''),
+}));
+
 /**
- * Recomputes digest and ranges of a version from its rows, and the hash of each text from its bytes.
- * Errors: verify_failed, which names the first range or text at fault.
+ * Recomputes digest, ranges and totals of a version from its rows, and the hash of each text from its bytes.
+ * Errors: verify_failed, which names the first range or text at fault; that of the signal.
  */
 export async function verifyVersion(work: VerifyWork): Promise<{ readonly entries: number; readonly texts: number }> {
-  const { state, version, signal, progress } = work;
-  const { package: id, step } = version;
-  const hasher = new ManifestHasher();
-  const kept = listRanges(state, id, step);
-  const entries = new EntryReader({ state, package: id, step, withFolders: false });
-  let done = 0;
-  let texts = 0;
-  const compare = async (range: ManifestRange | undefined): Promise<void> => {
-    if (range === undefined) return;
-    const { value } = await kept.next();
-    if (value === undefined || value.last_path !== range.last || value.sha256 !== range.hash || value.lines !== range.entries)
-      throw fault(version, `the entries from ${JSON.stringify(range.first)} to ${JSON.stringify(range.last)} differ`);
-  };
-  for await (const rows of entries.batches('', undefined, signal)) {
-    for (const row of rows) {
-      if (row.kind === entryKinds.text) {
-        texts += 1;
-        await verifyText(state, version, row.path, row.sha256 ?? '', row.size);
-      }
-      await compare(hasher.push(toLeaf(row)));
-    }
-    done += rows.length;
-    progress(done);
+  const { state, version, progress } = work;
+  const index = createHash('sha256');
+  const totals = new SourceTotals();
+  let manifestBytes = 0;
+  const units = unitsOf(batchesOf(listRanges(state, version.package, version.step), unitRanges));
+  await eachAtOnce(units, state.threads?.size ?? 1, async ({ slice, ranges }) => {
+    const hashed = await hash(work, slice, ranges.length === unitRanges);
+    compare(version, ranges, hashed.ranges);
+    for (const total of hashed.totals) totals.add(total);
+    progress(totals.entries);
+  });
+  for await (const range of listRanges(state, version.package, version.step)) {
+    index.update(`${range.sha256}\n`);
+    manifestBytes += range.bytes;
   }
-  const { range, digest } = hasher.finish();
-  await compare(range);
-  const { value: more } = await kept.next();
-  if (more !== undefined) throw fault(version, `the entries up to ${JSON.stringify(more.last_path)} are missing`);
-  if (digest !== version.digest || done !== version.entries) throw fault(version, 'its digest is not that of its entries');
-  return { entries: done, texts };
+  if (`sha256:${index.digest('hex')}` !== version.digest || totals.entries !== version.entries)
+    throw fault(version.number, 'its digest is not that of its entries');
+  if (totals.bytes !== version.bytes || manifestBytes !== version.manifest_bytes)
+    throw fault(version.number, 'its totals of bytes are not those of its entries');
+  await compareSources(work, totals);
+  return { entries: totals.entries, texts: totals.list().find(({ source }) => source === 0)?.entries ?? 0 };
 }
 
-async function verifyText(state: State, version: VersionRow, path: string, sha256: string, size: number): Promise<void> {
-  const query = state.db.selectFrom('text').select('bytes').where('package', '=', version.package).where('sha256', '=', sha256);
-  const row = await query.executeTakeFirst();
-  if (row === undefined) throw fault(version, `the bytes of ${JSON.stringify(path)} are missing`);
-  if (row.bytes.length !== size || createHash('sha256').update(row.bytes).digest('hex') !== sha256)
-    throw fault(version, `the bytes of ${JSON.stringify(path)} are not those that were frozen`);
+interface Unit {
+  readonly slice: Slice;
+  readonly ranges: readonly ManifestRangeRow[];
 }
 
-function fault(version: VersionRow, what: string): PackageRError {
-  return new PackageRError('verify_failed', `Version ${version.number} is damaged: ${what}.`, { operation: 'packages.verify' });
+/** The kept ranges by the slices that they should fill, and what lies behind the last one, which should be nothing. */
+async function* unitsOf(batches: AsyncIterable<readonly ManifestRangeRow[]>): AsyncGenerator<Unit, void> {
+  let after = '';
+  for await (const ranges of batches) {
+    const upTo = ranges.at(-1)?.last_path ?? '';
+    yield { slice: { after, upTo }, ranges };
+    after = upTo;
+  }
+  yield { slice: { after, upTo: undefined }, ranges: [] };
+}
+
+async function hash({ state, version, signal }: VerifyWork, slice: Slice, isMuch: boolean): Promise<HashedSlice> {
+  const { package: id, step, number } = version;
+  const view = { package: id, step, leastKind: entryKinds.text };
+  if (state.threads !== undefined && isMuch) {
+    const textBytes = state.db.selectFrom('text').select('bytes').where('package', '=', 0).where('sha256', '=', '').compile().sql;
+    const input = { texts: windowTexts(state, hashColumns), view, slices: [slice], version: number, textBytes };
+    const [hashed] = await verifyInThread(state.threads, input, signal);
+    return hashed as HashedSlice;
+  }
+  const bytesOf = async (sha256: string): Promise<SqlValue | undefined> => (await reads.of(state, 'text').first(id, sha256))?.[0];
+  const ask = (name: Parameters<typeof hashReads.of>[1], values: readonly SqlValue[]) => hashReads.of(state, name).all(...values);
+  return hashSlice(ask, view, slice, pauser(signal), textCheck(number, bytesOf));
+}
+
+function compare({ number }: VersionRow, kept: readonly ManifestRangeRow[], found: readonly ManifestRange[]): void {
+  for (const [at, range] of found.entries()) {
+    const row = kept[at];
+    const isSame = row?.last_path === range.last && row.sha256 === range.hash;
+    if (!isSame || row.lines !== range.entries || row.bytes !== range.bytes)
+      throw fault(number, `the entries from ${JSON.stringify(range.first)} to ${JSON.stringify(range.last)} differ`);
+  }
+  const missing = kept[found.length];
+  if (missing !== undefined) throw fault(number, `the entries up to ${JSON.stringify(missing.last_path)} are missing`);
+}
+
+/** Versions of before kept none. */
+async function compareSources({ state, version }: VerifyWork, totals: SourceTotals): Promise<void> {
+  const kept = (await keptTotals(state, version)).list();
+  if (kept.length > 0 && JSON.stringify(kept) !== JSON.stringify(totals.list()))
+    throw fault(version.number, 'what it keeps of its sources is not what its entries point to');
 }

@@ -12,6 +12,7 @@ import { verifyVersion } from './check.ts';
 import { actorOf } from './curator.ts';
 import { type DriftCheckpoint, findDrift } from './drift.ts';
 import type { ListObjects, StatObject } from './objects.ts';
+import type { SearchIndex } from './search/search-index.ts';
 
 export interface ChecksOptions {
   readonly state: State;
@@ -21,6 +22,7 @@ export interface ChecksOptions {
   readonly clock: Clock;
   readonly stat: StatObject;
   readonly list?: ListObjects | undefined;
+  readonly search?: SearchIndex | undefined;
 }
 
 interface VersionInput {
@@ -72,14 +74,14 @@ export class Checks {
   }
 
   /** `removal` marks the package as removed, in the same unit. */
-  purge(packageId: number, ownerId: string, removal: Write): Promise<JobView> {
+  purge(packageId: number, ownerId: string, removal: readonly Write[]): Promise<JobView> {
     const input = { package: packageId };
     return this.#options.jobs.start({
       kind: 'package.purge',
       subject: `package:${packageId}`,
       ownerId,
       input,
-      alongside: () => [removal],
+      alongside: () => removal,
     });
   }
 
@@ -115,10 +117,13 @@ export class Checks {
   }
 
   /** Only what belongs to a package that is marked as removed: the triggers of the state see to that. */
-  async #purge({ input, signal, progress }: JobContext<{ readonly package: number }>): Promise<Record<string, unknown>> {
+  async #purge({ input, signal, progress, save }: JobContext<{ readonly package: number }>): Promise<Record<string, unknown>> {
     const { state } = this.#options;
     let done = 0;
-    const sweep = async (table: 'entry' | 'manifest_range' | 'text' | 'step' | 'version', keys: readonly string[]): Promise<void> => {
+    const sweep = async (
+      table: 'entry' | 'manifest_range' | 'text' | 'step' | 'version' | 'version_source',
+      keys: readonly string[],
+    ): Promise<void> => {
       const columns = sql.join(keys.map((key) => sql.ref(key)));
       const parameters = sql.join(
         keys.map((key) => sql`${sql.ref(key)} = ${0}`),
@@ -135,13 +140,16 @@ export class Checks {
         await state.write({ query: remove, rows: rows.map((row) => [input.package, ...keys.map((key) => row[key] ?? null)]) });
         done += rows.length;
         progress({ done });
+        await save({ done });
       }
     };
     await sweep('entry', ['path', 'from_step']);
     await sweep('manifest_range', ['last_path', 'from_step']);
     await sweep('text', ['sha256']);
     await sweep('step', ['step']);
+    await sweep('version_source', ['number', 'source']);
     await sweep('version', ['number']);
+    this.#options.search?.refresh(input.package);
     return { rows: done };
   }
 }

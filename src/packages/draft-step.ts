@@ -1,24 +1,20 @@
 /**
  * A step while it is written. All that enters a draft goes through `put`, which checks it against the tree and within the batch; nothing
- * is visible before `commit`. Batches may be repeated: what is there already, the same, is left alone.
+ * is visible before `commit`. Batches may be repeated: what is there already, the same, is left alone. While one is written the next is
+ * made ready: docs/decisions/0007-bulk-writes.md.
  */
 import { sql } from 'kysely';
 import { PackageRError } from '#errors/error.ts';
-import type { Entry, Folder, Leaf } from '#model/entry.ts';
-import { ancestorsOf, joinPath, nameOf, type Path, parentOf, parsePath } from '#model/path.ts';
-import { insertRows } from '#state/insert.ts';
-import { type EntryRow, entryKinds } from '#state/schema.ts';
+import type { Entry, Leaf } from '#model/entry.ts';
+import type { EntryRow } from '#state/schema.ts';
 import type { State, Write } from '#state/state.ts';
+import { Batch, BatchView, type PutOutcome } from './draft-batch.ts';
 import { EntryReader } from './entry-reader.ts';
-import { entryColumns, folderRowPath, isSame, toLeaf, toValues } from './entry-row.ts';
 import { abandonStep, type Claim, getPackageRow, holdClaim, trimUndone } from './open-step.ts';
 import type { EditResult, OnConflict, Operation } from './package.ts';
 
 /** Bytes that a text needs: given, or kept already for another package. */
 export type TextBytes = { readonly sha256: string; readonly bytes: Uint8Array } | { readonly sha256: string; readonly from: number };
-
-/** What became of one entry that was put. */
-export type PutOutcome = 'added' | 'unchanged' | 'skipped';
 
 export type Tally = Omit<EditResult, 'step'>;
 
@@ -30,11 +26,19 @@ export interface StepNote {
   readonly at: number;
 }
 
-/** Entries that one `put` takes at most. */
-export const batchSize = 500;
+/** Entries that one `put` takes at most: they are one unit, which a small write waits for. */
+export const batchSize = 1000;
 
-/** Tries of `name (n).ext`. */
-const keepTries = 1000;
+/** Units on their way: where they are written one behind the other, the next ones wait there already. */
+const unitsAhead = { sqlite: 3, postgres: 1 } as const;
+
+export interface PutOptions {
+  readonly texts?: readonly TextBytes[];
+  /** Rows of the base that end in the same unit, when all is put; not those whose entry is skipped. One for each entry. */
+  readonly moved?: readonly EntryRow[];
+  /** Happens in the same unit. Made when the tally counts what is put. */
+  readonly alongside?: () => readonly Write[];
+}
 
 export class DraftStep {
   readonly package: number;
@@ -48,6 +52,10 @@ export class DraftStep {
   readonly before: EntryReader;
   readonly #state: State;
   readonly #claim: Claim;
+  readonly #view: BatchView;
+  /** Goes first in each unit. */
+  readonly #hold: Write;
+  readonly #flights: Promise<void>[] = [];
 
   private constructor(state: State, claim: Claim, step: number, base: number) {
     const common = { state, package: claim.package, withFolders: true };
@@ -58,6 +66,9 @@ export class DraftStep {
     this.before = new EntryReader({ ...common, step: base });
     this.#state = state;
     this.#claim = claim;
+    const hold = holdClaim(state, claim);
+    this.#hold = { ...hold, query: 'compile' in hold.query ? hold.query.compile() : hold.query, isBulk: true };
+    this.#view = new BatchView({ state, package: claim.package, step, now: this.now });
   }
 
   /** The step that was claimed, new or resumed. Errors: cancelled where the claim is gone. */
@@ -69,31 +80,50 @@ export class DraftStep {
   }
 
   /**
-   * Puts at most `batchSize` entries, in order, all or none; one outcome for each.
-   * Errors: exists (policy refuse), path_conflict for `a` beside `a/b`, too_many.
+   * Puts at most `batchSize` entries, in order, all or none; one outcome for each. It resolves when they are on their way to the state:
+   * `flush` waits until they are durable. Fastest for entries in byte order. Errors: exists (policy refuse), path_conflict for `a` beside
+   * `a/b`, too_many; those of what was on its way.
    */
-  async put(entries: readonly Entry[], onConflict: OnConflict, texts: readonly TextBytes[] = []): Promise<PutOutcome[]> {
+  async put(
+    entries: readonly Entry[],
+    onConflict: OnConflict,
+    { texts = [], moved = [], alongside }: PutOptions = {},
+  ): Promise<PutOutcome[]> {
     if (entries.length > batchSize) throw new PackageRError('too_many', `A batch holds at most ${batchSize} entries.`);
-    const batch = new Batch(this.#state, this.package, this.step, this.now);
-    await batch.load(entries.map((entry) => entry.path));
+    const batch = new Batch(this.#view);
+    const settle = () => this.flush();
+    await batch.load(entries, settle);
     const outcomes: PutOutcome[] = [];
-    for (const entry of entries) outcomes.push(await batch.put(entry, onConflict));
-    await this.#write(batch, texts);
+    for (const entry of entries) outcomes.push(batch.put(entry, onConflict) ?? (await batch.putAsking(entry as Leaf, onConflict, settle)));
     for (const outcome of outcomes) this.tally[outcome] += 1;
+    this.#end(
+      batch,
+      moved.filter((_, index) => outcomes[index] !== 'skipped'),
+    );
+    await this.#send(batch, texts, alongside);
     return outcomes;
   }
 
-  /** Ends rows of the step or of the base; rows that have ended already are left alone. */
-  async remove(rows: readonly EntryRow[]): Promise<void> {
-    const batch = new Batch(this.#state, this.package, this.step, this.now);
-    const living = rows.filter((row) => row.to_step > this.step);
-    for (const row of living) batch.end(row);
-    await this.#write(batch, []);
-    this.tally.removed += living.length;
+  /** Ends rows of the step or of the base; rows that have ended already are left alone. Resolves as `put` does. */
+  async remove(rows: readonly EntryRow[], { alongside }: Pick<PutOptions, 'alongside'> = {}): Promise<void> {
+    const batch = new Batch(this.#view);
+    this.#end(batch, rows);
+    await this.#send(batch, [], alongside);
+  }
+
+  /** Until all is durable. Errors: those of what was on its way. */
+  async flush(): Promise<void> {
+    while (this.#flights.length > 0) await this.#land();
+  }
+
+  /** Until nothing is on its way any more, whatever becomes of it: before the step is abandoned. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#flights.splice(0));
   }
 
   /** Makes the step visible. A step that changed nothing is given up; the head stays. */
   async commit(note: StepNote): Promise<EditResult> {
+    await this.flush();
     if (this.tally.added + this.tally.removed === 0) {
       await this.abandon();
       return { step: this.base, ...this.tally };
@@ -114,15 +144,35 @@ export class DraftStep {
     return { step, ...this.tally };
   }
 
-  abandon(): Promise<void> {
-    return abandonStep(this.#state, this.#claim);
+  async abandon(): Promise<void> {
+    await this.settle();
+    await abandonStep(this.#state, this.#claim);
   }
 
-  async #write(batch: Batch, texts: readonly TextBytes[]): Promise<void> {
-    const writes = batch.writes();
+  #end(batch: Batch, rows: readonly EntryRow[]): void {
+    for (const row of rows) {
+      if (row.to_step <= this.step) continue;
+      batch.end(row);
+      this.tally.removed += 1;
+    }
+  }
+
+  async #send(batch: Batch, texts: readonly TextBytes[], alongside: PutOptions['alongside']): Promise<void> {
+    const writes = [...batch.writes(), ...(alongside?.() ?? [])];
     if (writes.length === 0) return;
+    while (this.#flights.length >= unitsAhead[this.#state.dialect]) await this.#land();
     const keepTexts = texts.map((text) => keepText(this.#state, this.package, text));
-    await this.#state.write(holdClaim(this.#state, this.#claim), ...keepTexts, ...writes);
+    this.#view.depart(batch);
+    const flight = this.#state.write(this.#hold, ...keepTexts, ...writes).then(() => this.#view.land(batch));
+    flight.catch(() => undefined);
+    this.#flights.push(flight);
+  }
+
+  /** Waits for the first of those that are on their way. */
+  async #land(): Promise<void> {
+    const [first] = this.#flights;
+    await first;
+    this.#flights.splice(0, 1);
   }
 }
 
@@ -149,139 +199,4 @@ function keepText(state: State, packageId: number, text: TextBytes): Write {
     )
     .onConflict((on) => on.doNothing());
   return { query: copied };
-}
-
-/** What one batch will write, and the tree as it will be then: what it knows, it asked the state for once. */
-class Batch {
-  readonly #state: State;
-  readonly #package: number;
-  readonly #step: number;
-  readonly #now: EntryReader;
-  readonly #rows = new Map<string, EntryRow>();
-  readonly #folders = new Set<string>();
-  readonly #asked = new Set<string>();
-  readonly #added = new Map<string, Entry>();
-  readonly #ended = new Map<string, EntryRow>();
-
-  constructor(state: State, packageId: number, step: number, now: EntryReader) {
-    this.#state = state;
-    this.#package = packageId;
-    this.#step = step;
-    this.#now = now;
-  }
-
-  async load(paths: readonly Path[]): Promise<void> {
-    const fresh = [...new Set(paths)].filter((path) => !this.#asked.has(path));
-    const wanted = new Set<string>(fresh.flatMap((path) => [path, folderRowPath(path), ...ancestorsOf(path)]));
-    for (const [path, row] of await this.#now.find([...wanted])) this.#rows.set(path, row);
-    for (const path of await this.#findFolders(fresh)) this.#folders.add(path);
-    for (const path of fresh) this.#asked.add(path);
-  }
-
-  async put(entry: Entry, onConflict: OnConflict): Promise<PutOutcome> {
-    const blocking = ancestorsOf(entry.path).find((path) => this.#leafAt(path) !== undefined);
-    if (blocking !== undefined) {
-      if (onConflict === 'skip') return 'skipped';
-      throw new PackageRError(
-        'path_conflict',
-        `${JSON.stringify(blocking)} is a file, so ${JSON.stringify(entry.path)} cannot stand in it.`,
-      );
-    }
-    if (entry.kind === 'folder') return this.#putFolder(entry, onConflict);
-    for (let tries = 0; tries <= keepTries; tries++) {
-      const path = tries === 0 ? entry.path : numbered(entry.path, tries);
-      const outcome = await this.#putLeaf({ ...entry, path }, onConflict);
-      if (outcome !== 'taken') return outcome;
-    }
-    throw new PackageRError('exists', `There are ${keepTries} files named like ${JSON.stringify(entry.path)}.`);
-  }
-
-  end(row: EntryRow): void {
-    this.#ended.set(row.path, row);
-  }
-
-  writes(): Write[] {
-    const { db } = this.#state;
-    const drop = sql`delete from entry where package = ${0} and path = ${0} and from_step = ${0}`.compile(db);
-    const close = sql`update entry set to_step = ${0} where package = ${0} and path = ${0} and from_step = ${0}`.compile(db);
-    const isOwn = (row: EntryRow) => row.from_step === this.#step;
-    const ended = [...this.#ended.values()];
-    const dropped = ended.filter(isOwn).map((row) => [this.#package, row.path, row.from_step]);
-    const closed = ended.filter((row) => !isOwn(row)).map((row) => [this.#step, this.#package, row.path, row.from_step]);
-    const added = [...this.#added.values()].map((entry) => toValues(this.#package, this.#step, entry));
-    return [
-      ...(dropped.length === 0 ? [] : [{ query: drop, rows: dropped }]),
-      ...(closed.length === 0 ? [] : [{ query: close, rows: closed }]),
-      ...(added.length === 0 ? [] : [insertRows(this.#state, 'entry', entryColumns, added)]),
-    ];
-  }
-
-  #putFolder(folder: Folder, onConflict: OnConflict): PutOutcome {
-    if (this.#leafAt(folder.path) !== undefined) {
-      if (onConflict === 'skip') return 'skipped';
-      throw new PackageRError('path_conflict', `${JSON.stringify(folder.path)} is a file.`);
-    }
-    const path = folderRowPath(folder.path);
-    if (this.#rows.has(path) || this.#added.has(path)) return 'unchanged';
-    this.#add(path, folder);
-    return 'added';
-  }
-
-  async #putLeaf(leaf: Leaf, onConflict: OnConflict): Promise<PutOutcome | 'taken'> {
-    if (!this.#asked.has(leaf.path)) await this.load([leaf.path]);
-    if (this.#folders.has(leaf.path)) {
-      if (onConflict === 'skip') return 'skipped';
-      if (onConflict === 'keep') return 'taken';
-      throw new PackageRError('path_conflict', `${JSON.stringify(leaf.path)} is a folder.`);
-    }
-    const there = this.#leafAt(leaf.path);
-    if (there === undefined) {
-      this.#add(leaf.path, leaf);
-      return 'added';
-    }
-    if (isSame(there, leaf)) return 'unchanged';
-    if (onConflict === 'skip') return 'skipped';
-    if (onConflict === 'keep') return 'taken';
-    if (onConflict === 'refuse') throw new PackageRError('exists', `There is already a file ${JSON.stringify(leaf.path)}.`);
-    const row = this.#rows.get(leaf.path);
-    if (row !== undefined) this.end(row);
-    this.#add(leaf.path, leaf);
-    return 'added';
-  }
-
-  #add(rowPath: string, entry: Entry): void {
-    this.#added.set(rowPath, entry);
-    for (const folder of ancestorsOf(entry.path)) this.#folders.add(folder);
-    if (entry.kind === 'folder') this.#folders.add(entry.path);
-  }
-
-  #leafAt(path: Path): Leaf | undefined {
-    const added = this.#added.get(path);
-    if (added !== undefined && added.kind !== 'folder') return added;
-    const row = this.#rows.get(path);
-    return row === undefined || row.kind === entryKinds.folder ? undefined : toLeaf(row);
-  }
-
-  /** Those of the paths below which there is something. */
-  async #findFolders(paths: readonly Path[]): Promise<string[]> {
-    if (paths.length === 0) return [];
-    const list = JSON.stringify(paths);
-    const from =
-      this.#state.dialect === 'postgres'
-        ? sql`json_array_elements_text(${list}::json) as wanted(value)`
-        : sql`json_each(${list}) as wanted`;
-    const found = await sql<{ value: string }>`
-      select wanted.value as value from ${from} where exists (
-        select 1 from entry where package = ${this.#package} and path >= wanted.value || '/' and path < wanted.value || '0'
-          and from_step <= ${this.#step} and to_step > ${this.#step})`.execute(this.#state.db);
-    return found.rows.map((row) => row.value);
-  }
-}
-
-/** `a/name.tar.gz`, 2 → `a/name.tar (2).gz`. */
-function numbered(path: Path, number: number): Path {
-  const name = nameOf(path);
-  const dot = name.lastIndexOf('.');
-  const at = dot > 0 ? dot : name.length;
-  return joinPath(parentOf(path), parsePath(`${name.slice(0, at)} (${number})${name.slice(at)}`));
 }

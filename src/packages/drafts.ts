@@ -11,15 +11,16 @@ import type { Clock, MakeId } from '#model/clock.ts';
 import { placeOfKey } from '#sources/place.ts';
 import { type InlinePolicy, isInline } from '#sources/source-tree.ts';
 import type { Sources } from '#sources/sources.ts';
-import type { State } from '#state/state.ts';
+import type { State, Write } from '#state/state.ts';
 import { type AnnexCheckpoint, type AnnexCounts, annex } from './annex.ts';
 import type { AnnexRequest } from './annex-request.ts';
 import { actorOf } from './curator.ts';
 import { DraftStep, type StepNote, type Tally } from './draft-step.ts';
 import { applyEdit, type Edit, type EditCheckpoint } from './edits.ts';
 import type { ListObjects, StatObject } from './objects.ts';
-import { abandonStep, claimStep, getPackageRow } from './open-step.ts';
+import { abandonStep, type Claim, claimStep, expectDraft, getPackageRow, handOver } from './open-step.ts';
 import type { EditResult, Operation } from './package.ts';
+import type { SearchIndex } from './search/search-index.ts';
 
 export interface DraftsOptions {
   readonly state: State;
@@ -33,6 +34,7 @@ export interface DraftsOptions {
   readonly list?: ListObjects | undefined;
   readonly inline: InlinePolicy;
   readonly limits: { readonly textBytes: number };
+  readonly search?: SearchIndex | undefined;
 }
 
 /** Done already, or a job that does it. */
@@ -44,6 +46,8 @@ export interface DraftWork {
   readonly work: Edit | { readonly operation: 'annex'; readonly source: string; readonly request: AnnexRequest };
   /** One sentence. */
   readonly summary: string;
+  /** Of the draft on which it was decided. Errors where it is another by now: precondition_failed. */
+  readonly generation?: number;
 }
 
 /** What a job keeps between its batches. */
@@ -53,6 +57,9 @@ interface Checkpoint {
   /** Set before the step becomes visible: a job that comes back then is done. */
   readonly committing?: number;
 }
+
+/** What the claim of a fork begins with: where it ends unfinished, so does the package. */
+const forkClaim = 'fork-';
 
 const operations = ['annex', 'move', 'copy', 'remove', 'meta', 'restore', 'fork'] as const satisfies readonly Operation[];
 
@@ -69,16 +76,23 @@ export class Drafts {
   }
 
   /** At once, with the step claimed for the while. What fails leaves nothing behind. Errors: step_open, and those of `work`. */
-  async now(packageId: number, note: Omit<StepNote, 'at'>, work: (step: DraftStep) => Promise<void>): Promise<EditResult> {
+  async now(
+    packageId: number,
+    note: Omit<StepNote, 'at'>,
+    work: (step: DraftStep) => Promise<void>,
+    generation?: number,
+  ): Promise<EditResult> {
     const { state, clock } = this.#options;
     return this.claiming(packageId, async (job) => {
       const claim = { package: packageId, job };
-      await state.write(claimStep(state, claim));
+      await state.write(...this.#claimOf(claim, generation));
+      let step: DraftStep | undefined;
       try {
-        const step = await DraftStep.open(state, claim);
+        step = await DraftStep.open(state, claim);
         await work(step);
         return await step.commit({ ...note, at: clock() });
       } catch (error) {
+        await step?.settle();
         await abandonStep(state, claim);
         throw error;
       }
@@ -86,25 +100,66 @@ export class Drafts {
   }
 
   /** An edit at once. */
-  async edit({ package: id, work, summary }: DraftWork & { readonly work: Edit }, actor: string, signal: AbortSignal): Promise<EditResult> {
+  async edit(input: DraftWork & { readonly work: Edit }, actor: string, signal: AbortSignal): Promise<EditResult> {
     const { state } = this.#options;
-    return this.now(id, { operation: work.operation, summary, actor }, (step) =>
-      applyEdit(work, { state, step, signal, resume: undefined, save: async () => signal.throwIfAborted() }),
-    );
+    const { package: id, work, summary, generation } = input;
+    const alongside = (): [] => {
+      signal.throwIfAborted();
+      return [];
+    };
+    const apply = (step: DraftStep) => applyEdit(work, { state, step, signal, resume: undefined, alongside });
+    return this.now(id, { operation: work.operation, summary, actor }, apply, generation);
   }
 
   /** As a job, which holds the step from now on. Errors: step_open, which names the other job. */
   async start(input: DraftWork, ownerId: string): Promise<JobView> {
-    const { state, jobs } = this.#options;
+    const { jobs } = this.#options;
     return this.claiming(input.package, () =>
       jobs.start({
         kind: `package.${input.work.operation}`,
         subject: `package:${input.package}`,
         ownerId,
         input,
-        alongside: (job) => [claimStep(state, { package: input.package, job })],
+        alongside: (job) => this.#claimOf({ package: input.package, job }, input.generation),
       }),
     );
+  }
+
+  /**
+   * A package that begins as a copy is there with all that it holds, or it is not there: what fails or crashes takes it away again.
+   * `insert` writes its row, which holds the claim from its first instant on.
+   */
+  async fork(
+    insert: (claim: string) => Promise<number>,
+    makeWork: (packageId: number) => DraftWork & { readonly work: Edit },
+    { actor, isJob }: { readonly actor: string; readonly isJob: boolean },
+  ): Promise<EditOutcome> {
+    const { state, jobs, clock } = this.#options;
+    const job = `${forkClaim}${this.#options.makeId()}`;
+    this.#live.add(job);
+    try {
+      const claim = { package: await insert(job), job };
+      const input = makeWork(claim.package);
+      const { work, summary } = input;
+      let step: DraftStep | undefined;
+      try {
+        if (isJob) {
+          const kind = `package.${work.operation}`;
+          const subject = `package:${claim.package}`;
+          return { job: await jobs.start({ kind, subject, ownerId: actor, input, alongside: (id) => [handOver(state, claim, id)] }) };
+        }
+        step = await DraftStep.open(state, claim);
+        await applyEdit(work, { state, step, signal: new AbortController().signal, resume: undefined, alongside: () => [] });
+        return { result: await step.commit({ operation: work.operation, summary, actor, at: clock() }) };
+      } catch (error) {
+        await step?.settle();
+        await abandonStep(state, claim);
+        await this.#discardFork(claim.package);
+        throw error;
+      }
+    } finally {
+      this.#live.delete(job);
+    }
   }
 
   /** Runs what claims the draft under a name of its own. A claim that nobody holds any more is taken back first. Errors: step_open. */
@@ -125,12 +180,14 @@ export class Drafts {
   /** Takes back an open step whose job or request has ended. Whether the draft is free now. */
   async release(packageId: number): Promise<boolean> {
     const { state } = this.#options;
-    const { open_job: job } = await getPackageRow(state, packageId);
+    const { open_job: job, removed_at: removedAt } = await getPackageRow(state, packageId);
+    if (removedAt !== null) throw new PackageRError('not_found', 'The package is gone.');
     if (job === null) return true;
     if (this.#live.has(job)) return false;
-    const row = await state.db.selectFrom('job').select('state').where('id', '=', job).executeTakeFirst();
+    const row = await state.db.selectFrom('job').select(['state', 'kind']).where('id', '=', job).executeTakeFirst();
     if (row?.state === 'queued' || row?.state === 'running') return false;
     await abandonStep(state, { package: packageId, job });
+    if (row?.kind === 'package.fork' || job.startsWith(forkClaim)) await this.#discardFork(packageId);
     return true;
   }
 
@@ -146,6 +203,12 @@ export class Drafts {
     for (const { id } of open) await this.release(id);
   }
 
+  #claimOf(claim: Claim, generation: number | undefined): Write[] {
+    const { state } = this.#options;
+    const decided = generation === undefined ? [] : [expectDraft(state, { id: claim.package, generation })];
+    return [...decided, claimStep(state, claim)];
+  }
+
   async #stepOpen(packageId: number): Promise<PackageRError> {
     const { open_job: job } = await getPackageRow(this.#options.state, packageId);
     const context = job === null || this.#live.has(job) ? {} : { job };
@@ -154,21 +217,24 @@ export class Drafts {
   }
 
   async #runJob(context: JobContext<DraftWork>): Promise<Record<string, unknown>> {
-    const { state, access, events, clock } = this.#options;
+    const { state, access, events, clock, search } = this.#options;
     const { input, signal, ownerId } = context;
-    const claim = { package: input.package, job: context.id };
+    const claim = { package: input.package, job: context.id, lease: context.lease };
     const checkpoint = context.checkpoint as Checkpoint | undefined;
+    let step: DraftStep | undefined;
     try {
       const done = await this.#committed(claim.package, checkpoint);
       if (done !== undefined) return { ...done };
-      const step = await DraftStep.open(state, claim);
+      step = await DraftStep.open(state, claim);
       Object.assign(step.tally, checkpoint?.tally);
       signal.throwIfAborted();
       const actor = await actorOf(access, ownerId);
       const { counts, at } = await this.#apply(step, context, checkpoint);
+      await step.flush();
       await context.save({ at, tally: step.tally, committing: step.step } satisfies Checkpoint);
       const note = { operation: input.work.operation, summary: input.summary, actor: ownerId, at: clock() };
       const result = await step.commit(note);
+      search?.refresh(claim.package);
       events.record({
         actor,
         action: 'package.change',
@@ -177,9 +243,32 @@ export class Drafts {
       });
       return { ...result, ...counts };
     } catch (error) {
-      if (!signal.aborted || context.isCancelled()) await abandonStep(state, claim);
+      await step?.settle();
+      if (!signal.aborted || context.isCancelled()) {
+        await abandonStep(state, claim);
+        if (input.work.operation === 'fork') await this.#discardFork(claim.package);
+      }
       throw error;
     }
+  }
+
+  /** Takes a package away that never came to hold anything; the job that clears deleted ones sweeps up the texts. */
+  async #discardFork(packageId: number): Promise<void> {
+    const { state, jobs, clock } = this.#options;
+    const removal: Write = {
+      query: state.db
+        .updateTable('package')
+        .set({ removed_at: clock() })
+        .where('id', '=', packageId)
+        .where('head', '=', 0)
+        .where('open_step', 'is', null)
+        .where('removed_at', 'is', null),
+      expect: { changes: 1, code: 'not_found', message: 'The package was removed already.' },
+    };
+    const start = { kind: 'package.purge', subject: `package:${packageId}`, ownerId: 'system:packages', input: { package: packageId } };
+    await jobs.start({ ...start, alongside: () => [removal] }).catch((error: unknown) => {
+      if (!isError(error, 'not_found')) throw error;
+    });
   }
 
   async #committed(packageId: number, checkpoint: Checkpoint | undefined): Promise<EditResult | undefined> {
@@ -198,15 +287,15 @@ export class Drafts {
     const { input, signal } = context;
     const { work } = input;
     let last: Checkpoint['at'] = checkpoint?.at ?? { part: 0, after: '' };
-    const save = async (at: Checkpoint['at']): Promise<void> => {
+    const alongside = (at: Checkpoint['at']): readonly Write[] => {
       last = at;
       signal.throwIfAborted();
       const { added, removed, skipped, unchanged } = step.tally;
       if (work.operation !== 'annex') context.progress({ done: added + removed + skipped + unchanged });
-      await context.save({ at, tally: step.tally } satisfies Checkpoint);
+      return [context.saving({ at, tally: step.tally } satisfies Checkpoint)];
     };
     if (work.operation !== 'annex') {
-      await applyEdit(work, { state, step, signal, resume: checkpoint?.at, save });
+      await applyEdit(work, { state, step, signal, resume: checkpoint?.at, alongside });
       return { counts: {}, at: last };
     }
     const actor = await actorOf(access, context.ownerId);
@@ -224,7 +313,7 @@ export class Drafts {
           done: seen,
           ...(expectedTexts === 0 ? {} : { note: `${expectedTexts} texts of ${expectedTextBytes} bytes are copied` }),
         }),
-      save,
+      alongside,
     });
     return { counts, at: last };
   }

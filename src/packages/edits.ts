@@ -2,19 +2,22 @@
  * The edits of a draft, each as work on one open step: in batches, in constant memory, and repeatable from a checkpoint. They read what
  * was there before the step and write what shall be there after it.
  */
+import { setImmediate } from 'node:timers/promises';
 import { PackageRError } from '#errors/error.ts';
-import type { Leaf, Meta } from '#model/entry.ts';
+import type { Entry, Leaf, Meta } from '#model/entry.ts';
 import { isWithin, joinPath, type Path, relativeTo, root } from '#model/path.ts';
 import { compileGlob } from '#model/pattern.ts';
 import { type EntryRow, entryKinds } from '#state/schema.ts';
-import type { State } from '#state/state.ts';
+import type { State, Write } from '#state/state.ts';
 import type { Selection } from './annex-request.ts';
-import { batchesOf } from './diff.ts';
+import { batchesOf } from './batches.ts';
 import { batchSize, type DraftStep } from './draft-step.ts';
 import { EntryReader } from './entry-reader.ts';
 import { folderRowPath, toEntry, toLeaf } from './entry-row.ts';
+import { behind } from './entry-windows.ts';
 import { type MetaPatch, patchMeta } from './meta.ts';
 import type { OnConflict } from './package.ts';
+import { requireStep } from './still-there.ts';
 import { touchedPaths } from './touched.ts';
 
 /** What can be kept as JSON: it is the input of the job where one is needed. */
@@ -24,7 +27,7 @@ export type Edit =
   | { readonly operation: 'meta'; readonly selection: Selection; readonly patch: MetaPatch }
   /** `step`: of the version that is brought back. */
   | { readonly operation: 'restore'; readonly version: number; readonly step: number }
-  /** Takes over all that another package held at a step. */
+  /** Takes over all that another package held at a step. Errors: not_found, precondition_failed where that step went away meanwhile. */
   | { readonly operation: 'fork'; readonly package: number; readonly step: number };
 
 export interface Pair {
@@ -38,7 +41,8 @@ export interface EditWork {
   readonly signal: AbortSignal;
   /** Where to go on: in which part, and behind which row path. */
   readonly resume: EditCheckpoint | undefined;
-  save(checkpoint: EditCheckpoint): Promise<void>;
+  /** What goes into the unit of each batch: how far the work is then. Errors: that of the signal. */
+  alongside(checkpoint: EditCheckpoint): readonly Write[];
 }
 
 export interface EditCheckpoint {
@@ -80,7 +84,7 @@ export function outermost(paths: readonly Path[]): Path[] {
   });
 }
 
-/** Rows at and below each path, in parts, from the checkpoint on. Rows of a part come in byte order. */
+/** Rows at and below each path, in parts, from the checkpoint on. Rows of a part come in byte order. Others get their turn between. */
 async function* rowsOf(
   paths: readonly Path[],
   { step, resume, signal }: EditWork,
@@ -91,13 +95,14 @@ async function* rowsOf(
     const own = after === undefined ? (await step.before.find([path])).get(path) : undefined;
     if (own !== undefined) yield { part, rows: [own] };
     for await (const rows of step.before.batches(`${path}/`, after, signal)) {
+      await setImmediate();
       for (let at = 0; at < rows.length; at += batchSize) yield { part, rows: rows.slice(at, at + batchSize) };
     }
   }
 }
 
 async function relocate(pairs: readonly Pair[], onConflict: OnConflict, isMove: boolean, work: EditWork): Promise<void> {
-  const { step, save } = work;
+  const { step } = work;
   const sources = pairs.map((pair) => pair.from);
   for await (const { part, rows } of rowsOf(sources, work)) {
     const pair = pairs[part] as Pair;
@@ -105,41 +110,34 @@ async function relocate(pairs: readonly Pair[], onConflict: OnConflict, isMove: 
       const entry = toEntry(row);
       return { ...entry, path: joinPath(pair.to, relativeTo(entry.path, pair.from)) };
     });
-    const outcomes = await step.put(entries, onConflict);
-    if (isMove) await step.remove(rows.filter((_, index) => outcomes[index] !== 'skipped'));
-    await save({ part, after: rows.at(-1)?.path ?? '' });
+    const alongside = () => work.alongside({ part, after: rows.at(-1)?.path ?? '' });
+    await step.put(entries, onConflict, { moved: isMove ? rows : [], alongside });
   }
 }
 
 async function removeAll(paths: readonly Path[], work: EditWork): Promise<void> {
   for await (const { part, rows } of rowsOf(paths, work)) {
-    await work.step.remove(rows);
-    await work.save({ part, after: rows.at(-1)?.path ?? '' });
+    await work.step.remove(rows, { alongside: () => work.alongside({ part, after: rows.at(-1)?.path ?? '' }) });
   }
 }
 
 async function setMeta(selection: Selection, patch: MetaPatch, work: EditWork): Promise<void> {
-  const { step, save, resume, signal } = work;
-  const put = async (rows: readonly EntryRow[]) => {
-    const leaves = rows.filter((row) => row.kind !== entryKinds.folder).map(toLeaf);
-    for (let at = 0; at < leaves.length; at += batchSize) {
-      await step.put(
-        leaves.slice(at, at + batchSize).map((leaf) => withMeta(leaf, patch)),
-        'replace',
-      );
-    }
+  const { step, resume, signal } = work;
+  const put = async (rows: readonly EntryRow[], at: EditCheckpoint) => {
+    const leaves = rows.filter((row) => row.kind !== entryKinds.folder).map((row) => withMeta(toLeaf(row), patch));
+    await step.put(leaves, 'replace', { alongside: () => work.alongside(at) });
   };
   if ('paths' in selection) {
-    for await (const { part, rows } of rowsOf(selection.paths, work)) {
-      await put(rows);
-      await save({ part, after: rows.at(-1)?.path ?? '' });
-    }
+    for await (const { part, rows } of rowsOf(selection.paths, work)) await put(rows, { part, after: rows.at(-1)?.path ?? '' });
     return;
   }
   const matches = compileGlob(selection.glob);
   for await (const rows of step.before.batches('', resume?.after, signal)) {
-    await put(rows.filter((row) => matches(row.path as Path)));
-    await save({ part: 0, after: rows.at(-1)?.path ?? '' });
+    await setImmediate();
+    await put(
+      rows.filter((row) => matches(row.path as Path)),
+      { part: 0, after: rows.at(-1)?.path ?? '' },
+    );
   }
 }
 
@@ -151,31 +149,43 @@ function withMeta(leaf: Leaf, patch: MetaPatch): Leaf {
 
 /** First all that has to go, then all that comes back: so a folder makes way for a file, and a file for a folder. */
 async function restore(target: number, work: EditWork): Promise<void> {
-  const { state, step, resume, save, signal } = work;
+  const { state, step, resume, signal } = work;
   const then = new EntryReader({ state, package: step.package, step: target, withFolders: true });
   const between = { package: step.package, from: target, to: step.base };
   for (const part of [0, 1]) {
     if (resume !== undefined && part < resume.part) continue;
     const after = resume?.part === part ? resume.after : '';
-    for await (const paths of batchesOf(touchedPaths(state, between, after, signal), batchSize)) {
+    for await (const paths of batchesOf(touchedPaths(state, between, behind(after), signal), batchSize)) {
+      await setImmediate();
       const wanted = await then.find(paths);
-      if (part === 0) await step.remove([...(await step.before.find(paths)).values()].filter((row) => !wanted.has(row.path)));
-      else await step.put([...wanted.values()].map(toEntry), 'replace');
-      await save({ part, after: paths.at(-1) ?? '' });
+      const alongside = () => work.alongside({ part, after: paths.at(-1) ?? '' });
+      if (part === 0)
+        await step.remove(
+          [...(await step.before.find(paths)).values()].filter((row) => !wanted.has(row.path)),
+          { alongside },
+        );
+      else await step.put(inOrder(paths, wanted), 'replace', { alongside });
     }
   }
 }
 
-async function fork(origin: number, at: number, { state, step, resume, save, signal }: EditWork): Promise<void> {
+/** The paths come in byte order, as a put likes them best. */
+function inOrder(paths: readonly string[], rows: ReadonlyMap<string, EntryRow>): Entry[] {
+  return paths.flatMap((path) => {
+    const row = rows.get(path);
+    return row === undefined ? [] : [toEntry(row)];
+  });
+}
+
+async function fork(origin: number, at: number, { state, step, resume, alongside, signal }: EditWork): Promise<void> {
   const there = new EntryReader({ state, package: origin, step: at, withFolders: false });
   for await (const rows of there.batches('', resume?.after, signal)) {
-    for (let from = 0; from < rows.length; from += batchSize) {
-      const leaves = rows.slice(from, from + batchSize).map(toLeaf);
-      const texts = leaves.flatMap((leaf) => (leaf.kind === 'text' ? [{ sha256: leaf.sha256, from: origin }] : []));
-      await step.put(leaves, 'replace', texts);
-    }
-    await save({ part: 0, after: rows.at(-1)?.path ?? '' });
+    await setImmediate();
+    const leaves = rows.map(toLeaf);
+    const texts = leaves.flatMap((leaf) => (leaf.kind === 'text' ? [{ sha256: leaf.sha256, from: origin }] : []));
+    await step.put(leaves, 'replace', { texts, alongside: () => alongside({ part: 0, after: rows.at(-1)?.path ?? '' }) });
   }
+  await requireStep(state, origin, at);
 }
 
 /** Whether more than `limit` entries stand at and below the paths. */
@@ -186,6 +196,7 @@ export async function isLarge(reader: EntryReader, paths: readonly Path[], limit
     for await (const rows of reader.batches(path === root ? '' : folderRowPath(path))) {
       entries += rows.length;
       if (entries > limit) return true;
+      await setImmediate();
     }
   }
   return false;

@@ -1,23 +1,23 @@
 /**
  * Reads the entries that are visible at one step, in byte order of their row paths. Each statement looks at a bounded window of rows,
- * visible or not, so no single read is long; long runs of invisible rows of a frozen step are remembered and jumped over.
+ * visible or not, so no single read is long; long runs of invisible rows are scanned beside the event loop, remembered, and jumped over.
  */
 import { setImmediate } from 'node:timers/promises';
-import type { EntryRow } from '#state/schema.ts';
-import { entryKinds } from '#state/schema.ts';
-import type { PreparedRead, State } from '#state/state.ts';
-import { entryColumns, type LeafRow, leafColumns, toLeafRow } from './entry-row.ts';
-
-/** Where reading goes on: at the row path itself, or behind it. */
-export interface Position {
-  readonly path: string;
-  readonly isAfter: boolean;
-}
+import type { Leaf } from '#model/entry.ts';
+import { compareBytes } from '#model/path.ts';
+import type { WalkOptions } from '#model/tree.ts';
+import { type EntryRow, entryKinds } from '#state/schema.ts';
+import type { SqlValue, State } from '#state/state.ts';
+import { entryColumns, type LeafRow, leafColumns, leafOf, toLeafRow, toRow, walkColumns } from './entry-row.ts';
+import { folderReads, folderValues, Prepared, windowQueries } from './entry-statements.ts';
+import { behind, readWindow, type View, type Window } from './entry-windows.ts';
+import type { GapView } from './gaps.ts';
+import { nextInThread } from './threads.ts';
 
 /** Rows, and where the next ones begin; `next` is absent at the end. There are rows unless the end was reached. */
-export interface EntryBatch {
-  readonly rows: readonly EntryRow[];
-  readonly next?: Position;
+interface Batch<T> {
+  readonly rows: readonly T[];
+  readonly next?: string;
 }
 
 export interface EntryReaderOptions {
@@ -26,80 +26,95 @@ export interface EntryReaderOptions {
   readonly step: number;
   /** Rows of explicit folders count too: in drafts. */
   readonly withFolders: boolean;
-  /** For frozen steps only. */
-  readonly gaps?: Gaps | undefined;
+  /** Of exactly what is read here. */
+  readonly gaps?: GapView | undefined;
+  /** Rows looked at in one statement; 1000 where left out. */
+  readonly windowRows?: number | undefined;
 }
 
-/** Remembers where the next visible row is behind a long run of invisible ones. Bounded: the oldest is forgotten. */
-export class Gaps {
-  readonly #ends = new Map<string, Position>();
-  readonly #limit: number;
+export type LeavesOptions = Pick<WalkOptions, 'after' | 'signal' | 'fields'>;
 
-  constructor(limit = 10_000) {
-    this.#limit = limit;
-  }
+type Values = readonly SqlValue[];
 
-  find(key: string): Position | undefined {
-    return this.#ends.get(key);
-  }
+const defaultRows = 1000;
+/** Windows without a visible row after which a thread looks for the next one. */
+const longRun = 4;
+/** Milliseconds after which others go first. */
+const turn = 8;
 
-  remember(key: string, end: Position): void {
-    const oldest = this.#ends.size >= this.#limit ? this.#ends.keys().next().value : undefined;
-    if (oldest !== undefined) this.#ends.delete(oldest);
-    this.#ends.set(key, end);
-  }
-}
-
-const longRun = 2;
+const rowReads = new Prepared((state) => windowQueries(state, entryColumns));
+const leafReads = new Prepared((state) => windowQueries(state, leafColumns));
+/** Of the walks that look at some fields only. */
+const walkReads = {
+  content: new Prepared((state) => windowQueries(state, walkColumns.content)),
+  names: new Prepared((state) => windowQueries(state, walkColumns.names)),
+} as const;
+const oneRead = new Prepared((state) => ({
+  one: state.db
+    .selectFrom('entry')
+    .select(leafColumns)
+    .where('package', '=', 0)
+    .where('from_step', '<=', 0)
+    .where('to_step', '>', 0)
+    .where('kind', '>=', 0)
+    .where('path', '=', ''),
+}));
 
 export class EntryReader {
   readonly #options: EntryReaderOptions;
-  #windows = 0;
-  #one: PreparedRead | undefined;
+  readonly #view: View;
+  readonly #most: number;
+  #since = 0;
 
   constructor(options: EntryReaderOptions) {
     this.#options = options;
+    this.#most = options.windowRows ?? defaultRows;
+    const { package: id, step, withFolders } = options;
+    this.#view = { package: id, step, leastKind: withFolders ? entryKinds.folder : entryKinds.text };
   }
 
-  /** The next rows from `from` on and before `before`; `size`: rows to look at in one statement. */
-  async read(from: Position, before: string | undefined, size = 1000, signal?: AbortSignal): Promise<EntryBatch> {
-    const { gaps, package: id, step } = this.#options;
-    const key = `${id}@${step}:${from.isAfter ? '>' : '='}${from.path}`;
-    let at: Position | undefined = gaps?.find(key) ?? from;
-    let windows = 0;
-    while (at !== undefined) {
-      windows += 1;
-      signal?.throwIfAborted();
-      const batch: EntryBatch = await this.#window(at, before, windows === 1 ? size : 1000);
-      if (batch.rows.length > 0) {
-        if (windows > longRun) gaps?.remember(key, at);
-        return batch;
-      }
-      at = batch.next;
-    }
-    if (windows > longRun && before !== undefined) gaps?.remember(key, { path: before, isAfter: false });
-    return { rows: [] };
+  /** The next values of `leafColumns` from `from` on and before `before`; `size`: rows to look at in the first statement. */
+  async window(from: string, before: string | undefined, size: number, signal?: AbortSignal): Promise<Batch<Values>> {
+    return this.#read(leafReads, from, before, size, signal);
   }
 
-  /** The first row from `from` on. */
-  async first(from: Position, before: string | undefined): Promise<EntryRow | undefined> {
-    return (await this.read(from, before, 16)).rows[0];
+  /** The first row path from `from` on. */
+  async first(from: string, before: string | undefined, signal?: AbortSignal): Promise<string | undefined> {
+    const { rows } = await this.#read(leafReads, from, before, 16, signal);
+    return rows[0]?.[0] as string | undefined;
+  }
+
+  /**
+   * Within the folder with this prefix, behind the folder that holds `path`: a path in each folder that comes, ended by the path of a
+   * file. Fewer than `limit` do not mean the end.
+   */
+  async folders(prefix: string, path: string, before: string | undefined, limit: number): Promise<string[]> {
+    const read = folderReads.of(this.#options.state, before === undefined ? 'folders' : 'foldersBefore');
+    const rows = await read.all(...folderValues(this.#view, path, [...prefix].length, before, limit));
+    return rows.flatMap(([one]) => (typeof one === 'string' ? [one] : []));
   }
 
   /** The row of exactly this row path. */
   async get(path: string): Promise<LeafRow | undefined> {
-    const { state, package: id, step, withFolders } = this.#options;
-    this.#one ??= state.prepare(this.#visible(leafColumns).where('path', '=', ''));
-    const found = withFolders ? this.#one.first(id, step, step, path) : this.#one.first(id, step, step, entryKinds.folder, path);
+    const { package: id, step, leastKind } = this.#view;
+    const found = oneRead.of(this.#options.state, 'one').first(id, step, step, leastKind, path);
     const values = found instanceof Promise ? await found : found;
     return values === undefined ? undefined : toLeafRow(values);
   }
 
   /** The rows of exactly these row paths. */
   async find(paths: readonly string[]): Promise<Map<string, EntryRow>> {
+    const { state } = this.#options;
+    const { package: id, step, leastKind } = this.#view;
     const found = new Map<string, EntryRow>();
     for (let at = 0; at < paths.length; at += 500) {
-      const rows = await this.#visible(entryColumns)
+      const rows = await state.db
+        .selectFrom('entry')
+        .select(entryColumns)
+        .where('package', '=', id)
+        .where('from_step', '<=', step)
+        .where('to_step', '>', step)
+        .where('kind', '>=', leastKind)
         .where('path', 'in', paths.slice(at, at + 500))
         .execute();
       for (const row of rows) found.set(row.path, row);
@@ -109,42 +124,76 @@ export class EntryReader {
 
   /** All rows below (not at) `prefix`, which is '' or ends in a slash, in batches. */
   async *batches(prefix: string, after?: string, signal?: AbortSignal): AsyncGenerator<readonly EntryRow[], void> {
+    for await (const rows of this.#all(rowReads, prefix, after, signal)) yield rows.map(toRow);
+  }
+
+  /** All leaves below (not at) `prefix`, which is '' or ends in a slash, in batches. `fields`: as a walk of a tree says it. */
+  async *leaves(prefix: string, { after, signal, fields }: LeavesOptions = {}): AsyncGenerator<readonly Leaf[], void> {
+    for await (const rows of this.#all(fields === undefined ? leafReads : walkReads[fields], prefix, after, signal)) {
+      const leaves = rows.filter(([, kind]) => kind !== entryKinds.folder).map(leafOf);
+      if (leaves.length > 0) yield leaves;
+    }
+  }
+
+  async *#all(
+    reads: typeof rowReads,
+    prefix: string,
+    after: string | undefined,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<readonly Values[], void> {
     const before = prefix === '' ? undefined : endOf(prefix);
-    let at: Position | undefined = after === undefined ? { path: prefix, isAfter: false } : { path: after, isAfter: true };
+    let at: string | undefined = after === undefined ? prefix : behind(after);
     while (at !== undefined) {
-      const batch: EntryBatch = await this.read(at, before, 1000, signal);
+      const batch: Batch<Values> = await this.#read(reads, at, before, this.#most, signal);
       if (batch.rows.length > 0) yield batch.rows;
       at = batch.next;
     }
   }
 
-  #visible<C extends keyof EntryRow>(columns: readonly C[]) {
-    const { state, package: id, step, withFolders } = this.#options;
-    const visible = state.db
-      .selectFrom('entry')
-      .select(columns)
-      .where('package', '=', id)
-      .where('from_step', '<=', step)
-      .where('to_step', '>', step);
-    return withFolders ? visible : visible.where('kind', '<>', entryKinds.folder);
+  async #read(
+    reads: typeof rowReads,
+    from: string,
+    before: string | undefined,
+    size: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Batch<Values>> {
+    const { state, gaps } = this.#options;
+    const ask = (name: Parameters<typeof reads.of>[1], values: Values) => reads.of(state, name).all(...values);
+    let at = from;
+    for (let windows = 1; ; windows++) {
+      await this.#pause();
+      signal?.throwIfAborted();
+      const end = gaps?.endOf(at);
+      if (end === null) return { rows: [] };
+      at = end ?? at;
+      if (before !== undefined && compareBytes(at, before) >= 0) return { rows: [] };
+      const window: Window = await readWindow(ask, this.#view, at, before, windows === 1 ? Math.min(size, this.#most) : this.#most);
+      if (window.rows.length > 0 || window.next === undefined) return window;
+      at = window.next;
+      if (windows < longRun) continue;
+      const next = await this.#nextVisible(at, before, signal);
+      gaps?.remember(from, next ?? before ?? null);
+      if (next === undefined) return { rows: [] };
+      at = next;
+    }
   }
 
-  async #window(from: Position, before: string | undefined, size: number): Promise<EntryBatch> {
-    if (++this.#windows % 8 === 0) await setImmediate();
-    let rows = this.#options.state.db.selectFrom('entry').select('path').where('package', '=', this.#options.package);
-    let visible = this.#visible(entryColumns);
-    rows = rows.where('path', from.isAfter ? '>' : '>=', from.path);
-    visible = visible.where('path', from.isAfter ? '>' : '>=', from.path);
-    if (before !== undefined) rows = rows.where('path', '<', before);
-    const bound = await rows
-      .orderBy('path')
-      .offset(size - 1)
-      .limit(1)
-      .executeTakeFirst();
-    if (bound !== undefined) visible = visible.where('path', '<=', bound.path);
-    else if (before !== undefined) visible = visible.where('path', '<', before);
-    const found = await visible.orderBy('path').execute();
-    return bound === undefined ? { rows: found } : { rows: found, next: { path: bound.path, isAfter: true } };
+  async #nextVisible(from: string, before: string | undefined, signal: AbortSignal | undefined): Promise<string | undefined> {
+    const { state } = this.#options;
+    const { package: id, step, leastKind } = this.#view;
+    const values = [id, step, step, leastKind, from, ...(before === undefined ? [] : [before]), 1];
+    const name = before === undefined ? 'next' : 'nextBefore';
+    if (state.threads !== undefined)
+      return nextInThread(state.threads, windowQueries(state, leafColumns)[name].compile().sql, values, signal);
+    const found = await leafReads.of(state, name).first(...values);
+    return found?.[0] as string | undefined;
+  }
+
+  async #pause(): Promise<void> {
+    const now = performance.now();
+    if (this.#since !== 0 && now - this.#since < turn) return;
+    if (this.#since !== 0) await setImmediate();
+    this.#since = performance.now();
   }
 }
 

@@ -3,7 +3,7 @@
  * “is there anything below?” is one question whether the folder is explicit or implied.
  */
 import type { Checksum } from '#model/checksum.ts';
-import type { Entry, Folder, Leaf, Meta, Pointer } from '#model/entry.ts';
+import type { Entry, Folder, Leaf, Meta, Pointer, Text } from '#model/entry.ts';
 import { decodeKey, encodeKey, type Key } from '#model/key.ts';
 import { endsRange } from '#model/manifest.ts';
 import { compareBytes, type Path } from '#model/path.ts';
@@ -31,30 +31,41 @@ export const entryColumns = [
   'ends_range',
 ] as const satisfies readonly (keyof EntryRow)[];
 
-/** What a leaf is made of. */
+/** What a leaf is made of. What few walks look at comes last, so that they may leave it out. */
 export const leafColumns = [
   'path',
   'kind',
   'size',
+  'inline',
+  'etag',
+  'checksums',
+  'sha256',
+  'version',
+  'meta',
+  'modified_at',
   'source',
   'key',
   'key_bytes',
-  'version',
-  'etag',
-  'modified_at',
-  'sha256',
-  'checksums',
-  'meta',
-  'inline',
 ] as const satisfies readonly (keyof EntryRow)[];
+
+/** The first of `leafColumns`, as many as a walk needs that looks at some fields only. */
+export const walkColumns = { names: leafColumns.slice(0, 4), content: leafColumns.slice(0, 9) } as const;
 
 export type LeafRow = Pick<EntryRow, (typeof leafColumns)[number]>;
 
 /** The values of `leafColumns`, in their order, as a row. */
 export function toLeafRow(values: readonly SqlValue[]): LeafRow {
-  const [path, kind, size, source, key, key_bytes, version, etag, modified_at, sha256, checksums, meta, inline] = values;
+  const [path, kind, size, inline, etag, checksums, sha256, version, meta, modified_at, source, key, key_bytes] = values;
   const row = { path, kind, size, source, key, key_bytes, version, etag, modified_at, sha256, checksums, meta, inline };
   return row as LeafRow;
+}
+
+/** The values of `entryColumns`, in their order, as a row. */
+export function toRow(values: readonly SqlValue[]): EntryRow {
+  const [id, path, from_step, to_step, kind, size, source, key, key_bytes, version, etag, modified_at, ...rest] = values;
+  const [sha256, checksums, meta, inline, ends_range] = rest;
+  const head = { package: id, path, from_step, to_step, kind, size, source, key, key_bytes, version, etag, modified_at };
+  return { ...head, sha256, checksums, meta, inline, ends_range } as EntryRow;
 }
 
 /** `path` of the row of an explicit folder. */
@@ -64,29 +75,43 @@ export function folderRowPath(path: Path): string {
 
 /** A row that begins with `step` and has not ended. */
 export function toValues(packageId: number, step: number, entry: Entry): SqlValue[] {
+  const { path } = entry;
   if (entry.kind === 'folder') {
     const nothing = Array<null>(9).fill(null);
-    return [packageId, folderRowPath(entry.path), step, openStep, entryKinds.folder, 0, ...nothing, 0, 0];
+    return [packageId, folderRowPath(path), step, openStep, entryKinds.folder, 0, ...nothing, 0, 0];
   }
-  const head = [packageId, entry.path, step, openStep, entryKinds[entry.kind], entry.size];
+  const { size, modifiedAt = null } = entry;
   const meta = entry.meta === undefined || Object.keys(entry.meta).length === 0 ? null : JSON.stringify(entry.meta);
-  const border = endsRange(entry.path) ? 1 : 0;
-  if (entry.kind === 'text') return [...head, null, null, null, null, null, entry.modifiedAt ?? null, entry.sha256, null, meta, 0, border];
-  return [...head, ...objectValues(entry), meta, entry.inline ? 1 : 0, border];
-}
-
-function objectValues(entry: Pointer): SqlValue[] {
-  const isText = entry.key.isWellFormed();
-  return [
-    Number(entry.source),
-    isText ? entry.key : null,
-    isText ? null : encodeKey(entry.key),
-    entry.version ?? null,
-    entry.etag ?? null,
-    entry.modifiedAt ?? null,
-    null,
-    entry.checksums.length === 0 ? null : JSON.stringify(entry.checksums),
-  ];
+  const border = endsRange(path) ? 1 : 0;
+  if (entry.kind === 'text') {
+    const { sha256 } = entry;
+    return [
+      packageId,
+      path,
+      step,
+      openStep,
+      entryKinds.text,
+      size,
+      null,
+      null,
+      null,
+      null,
+      null,
+      modifiedAt,
+      sha256,
+      null,
+      meta,
+      0,
+      border,
+    ];
+  }
+  const { key, version = null, etag = null, checksums } = entry;
+  const isText = key.isWellFormed();
+  const [text, bytes] = isText ? [key, null] : [null, encodeKey(key)];
+  const known = checksums.length === 0 ? null : JSON.stringify(checksums);
+  const head = [packageId, path, step, openStep, entryKinds.pointer, size, Number(entry.source), text, bytes, version, etag, modifiedAt];
+  head.push(null, known, meta, entry.inline ? 1 : 0, border);
+  return head;
 }
 
 /** The twin of toValues. */
@@ -118,6 +143,35 @@ export function toLeaf(row: LeafRow): Leaf {
   };
 }
 
+type Making<T> = { -readonly [K in keyof T]: T[K] };
+
+/** `toLeaf` of the values of `leafColumns`, or of the first of them (`walkColumns`), in their order. */
+export function leafOf(values: readonly SqlValue[]): Leaf {
+  const [path, kind, size, inline, etag, checksums, sha256, version, meta, modifiedAt, source, key, keyBytes] = values;
+  if (kind === entryKinds.text) {
+    const text: Making<Text> = { kind: 'text', path: path as Path, size: size as number, sha256: (sha256 ?? '') as string };
+    if (meta != null) text.meta = JSON.parse(meta as string) as Meta;
+    if (modifiedAt != null) text.modifiedAt = modifiedAt as number;
+    return text;
+  }
+  const pointer: Making<Pointer> = {
+    kind: 'pointer',
+    path: path as Path,
+    source: source === undefined ? '' : String(source),
+    key: keyBytes == null ? ((key ?? '') as Key) : decodeKey(keyBytes as Uint8Array),
+    size: size as number,
+    checksums: checksums == null ? nothing : (JSON.parse(checksums as string) as Checksum[]),
+    inline: inline === 1,
+  };
+  if (etag != null) pointer.etag = etag as string;
+  if (version != null) pointer.version = version as string;
+  if (meta != null) pointer.meta = JSON.parse(meta as string) as Meta;
+  if (modifiedAt != null) pointer.modifiedAt = modifiedAt as number;
+  return pointer;
+}
+
+const nothing: readonly Checksum[] = Object.freeze([]);
+
 function keyOf(row: LeafRow): Key {
   return row.key_bytes === null ? (row.key as Key) : decodeKey(row.key_bytes);
 }
@@ -125,6 +179,17 @@ function keyOf(row: LeafRow): Key {
 /** Whether both say the same of the same thing; where they stand in the tree, and dates, are not compared. */
 export function isSame(a: Leaf, b: Leaf): boolean {
   return JSON.stringify(contentOf(a)) === JSON.stringify(contentOf(b));
+}
+
+/** As isSame, for what is kept. */
+export function isSameRow(kept: Leaf | EntryRow, leaf: Leaf): boolean {
+  if (typeof kept.kind === 'string') return isSame(kept as Leaf, leaf);
+  const row = kept as EntryRow;
+  const isPlain = row.meta === null && row.checksums === null && row.key_bytes === null && leaf.meta === undefined;
+  if (!isPlain || leaf.kind !== 'pointer' || row.kind !== entryKinds.pointer || leaf.checksums.length > 0) return isSame(toLeaf(row), leaf);
+  const { source, key, version = null, etag = null, size, inline } = leaf;
+  if (row.key !== key || row.etag !== etag || row.size !== size || row.version !== version) return false;
+  return String(row.source) === source && (row.inline === 1) === inline;
 }
 
 function contentOf(leaf: Leaf): unknown[] {

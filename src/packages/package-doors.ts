@@ -2,17 +2,30 @@ import type { Place, Proof } from '#access/place.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Action, Actor, SystemActor, UserActor } from '#model/actor.ts';
 import type { Pointer } from '#model/entry.ts';
+import { holdTree } from '#model/held-tree.ts';
 import { joinPath, type Path, parsePath, root } from '#model/path.ts';
 import type { ReadOptions } from '#model/tree.ts';
 import type { VersionRow } from '#state/schema.ts';
 import { curatorOf } from './curator.ts';
 import type { DraftsOptions } from './drafts.ts';
 import { isIntact } from './drift.ts';
-import { Gaps } from './entry-reader.ts';
+import { Gaps } from './gaps.ts';
 import type { PackageReference } from './package.ts';
 import { PackageHandle } from './package-handle.ts';
 import { type FoundPackage, type PackageRows, toPackageView, toVersionView } from './package-rows.ts';
 import { PackageTree } from './package-tree.ts';
+import { stepCheck } from './still-there.ts';
+
+/** What was found, and for whom. */
+interface Opened {
+  readonly found: FoundPackage;
+  /** Of the state, before anything was looked up. */
+  readonly generation: number;
+  readonly proof: Proof;
+  readonly reference: PackageReference;
+  readonly path: Path;
+  readonly viewer: Actor;
+}
 
 /** Who asks for what is told in `Packages`. */
 export class PackageDoors {
@@ -29,8 +42,9 @@ export class PackageDoors {
    * Opens the draft, or a version, for an action. Errors: not_found, forbidden, unauthenticated; version_withdrawn.
    */
   async open(actor: Actor, action: Action, reference: PackageReference, path: Path): Promise<PackageHandle> {
+    const { generation } = this.#options.state;
     const { found, proof } = await this.find(actor, action, reference, path);
-    return this.#handle(found, proof, reference, path, actor);
+    return this.#handle({ found, generation, proof, reference, path, viewer: actor });
   }
 
   /**
@@ -38,13 +52,15 @@ export class PackageDoors {
    * `guardedFor`: whose view of the tree it is. Errors: forbidden for a proof of another place; not_found, version_withdrawn.
    */
   async openProven(proof: Proof, guardedFor: UserActor | SystemActor, reference: PackageReference, path: Path): Promise<PackageHandle> {
+    const { generation } = this.#options.state;
     const namespaceId = await this.#rows.namespaceId(reference.namespace);
     const { place } = proof;
     if (namespaceId === undefined) throw new PackageRError('not_found');
     const wanted = placeOf(namespaceId, reference.name as string as Path, path);
     if (place.kind !== 'namespace' || place.id !== wanted.id || place.path !== wanted.path)
       throw new PackageRError('forbidden', 'The proof is for another place.', { operation: 'packages.open' });
-    return this.#handle(await this.#rows.get(reference, namespaceId), proof, reference, path, guardedFor);
+    const found = await this.#rows.get(reference, namespaceId);
+    return this.#handle({ found, generation, proof, reference, path, viewer: guardedFor });
   }
 
   /** The place of a package or a path in it, for `Access`. Errors: not_found. */
@@ -89,24 +105,26 @@ export class PackageDoors {
     return namespaceId;
   }
 
-  async #handle(found: FoundPackage, proof: Proof, reference: PackageReference, path: Path, viewer: Actor): Promise<PackageHandle> {
+  async #handle({ found, generation, proof, reference, path, viewer }: Opened): Promise<PackageHandle> {
     const { access, state, clock } = this.#options;
     const { row } = found;
     const version = reference.version === undefined ? undefined : await this.#rows.getVersion(found, reference.version);
     const curator = version === undefined ? requireCurator(viewer) : await curatorOf(access, version.author);
     const place = placeOf(row.namespace_id, row.name as Path, root);
+    const step = version?.step ?? row.head;
     const tree = new PackageTree({
       state,
       package: row.id,
-      step: version?.step ?? row.head,
+      step,
       frozen: version !== undefined,
+      search: this.#options.search,
       readInline: (pointer, options) => this.#readInline(curator, pointer, options),
-      gaps: this.#gaps,
+      gaps: this.#gaps.of(version === undefined ? `${row.id}~${row.generation}` : `${row.id}@${version.step}`),
     });
     const title = `${found.namespace}/${row.name}`;
     return new PackageHandle({
       proof,
-      tree: access.guard(tree, viewer, place),
+      tree: access.guard(holdTree(tree, stepCheck(state, { package: row.id, step, generation })), viewer, place),
       path,
       about: version === undefined ? { title, at: clock() } : aboutVersion(title, version),
       subject: version === undefined ? `package:${row.id}` : `package:${row.id}@${version.number}`,

@@ -1,11 +1,12 @@
 /** Edits of the draft of a package. Each is one step; `step_open` where another is being written. */
 
 import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { isError, PackageRError } from '#errors/error.ts';
 import type { EventDetails } from '#events/events.ts';
 import type { JobView } from '#jobs/job.ts';
 import type { Action, Actor } from '#model/actor.ts';
-import type { Leaf, Text } from '#model/entry.ts';
+import type { Leaf, Pointer, Text } from '#model/entry.ts';
 import { joinPath, nameOf, type Path, root } from '#model/path.ts';
 import { compileGlob } from '#model/pattern.ts';
 import type { Tree } from '#model/tree.ts';
@@ -13,6 +14,7 @@ import { placeOfKey } from '#sources/place.ts';
 import { checkAnnex } from './annex.ts';
 import type { AnnexRequest, Selection } from './annex-request.ts';
 import { writeActorId } from './curator.ts';
+import type { DraftStep } from './draft-step.ts';
 import { Drafts, type DraftsOptions, type DraftWork, type EditOutcome } from './drafts.ts';
 import { checkPair, type Edit, isLarge, outermost, type Pair } from './edits.ts';
 import { EntryReader } from './entry-reader.ts';
@@ -25,30 +27,46 @@ import { PackageDoors, placeOf } from './package-doors.ts';
 import { type FoundPackage, PackageRows, toPackageView } from './package-rows.ts';
 import { PackageTree } from './package-tree.ts';
 import { packageYamlPath, parsePackageYaml } from './package-yaml.ts';
+import { SearchIndex, type SearchIndexLimits } from './search/search-index.ts';
+import { isTextual, joined, readHead, Uploads } from './uploads.ts';
 
 export interface PackageLimits {
   /** Bytes of one text. */
   readonly textBytes: number;
   /** Edits of more entries become jobs. */
   readonly jobEntries: number;
+  /** Freezes after more changed entries become jobs where one does not wait for them. */
+  readonly freezeEntries: number;
   /** Objects of one list. */
   readonly listItems: number;
   /** Bytes of the message of a version. */
   readonly messageBytes: number;
   /** Questions a second that a sweep for drift asks of stores. */
   readonly driftPerSecond: number;
+  /** Bytes of one file that goes to an upload source, and uploads of one user at once. */
+  readonly uploadBytes: number;
+  readonly uploadsPerUser: number;
+  /** Milliseconds that a file which was uploaded waits for another change of the draft to end. */
+  readonly stepWait: number;
 }
 
 const defaultPackageLimits: PackageLimits = {
   textBytes: 1024 * 1024,
   jobEntries: 10_000,
+  freezeEntries: 200_000,
   listItems: 100_000,
   messageBytes: 10 * 1024,
   driftPerSecond: 100,
+  uploadBytes: 5 * 1024 ** 3,
+  uploadsPerUser: 20,
+  stepWait: 30_000,
 };
 
-export interface PackagesOptions extends Omit<DraftsOptions, 'limits'> {
+const decideTries = 5;
+
+export interface PackagesOptions extends Omit<DraftsOptions, 'limits' | 'search'> {
   readonly limits?: Partial<PackageLimits>;
+  readonly index?: Partial<SearchIndexLimits>;
 }
 
 export interface PutOptions {
@@ -56,9 +74,22 @@ export interface PutOptions {
   readonly ifMatch?: string | undefined;
 }
 
+export interface PutFileOptions extends PutOptions {
+  /** Bytes, where they are known. */
+  readonly size?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface RelocateOptions {
   /** refuse where left out. */
   readonly onConflict?: OnConflict;
+}
+
+/** Where a file is put, by who may. */
+interface PutPlace {
+  readonly found: FoundPackage;
+  readonly path: Path;
+  readonly mayReplace: boolean;
 }
 
 export class PackageEdits {
@@ -67,13 +98,21 @@ export class PackageEdits {
   protected readonly rows: PackageRows;
   protected readonly doors: PackageDoors;
   protected readonly drafts: Drafts;
+  /** Index of names: built in the background, told of by nobody. */
+  readonly search: SearchIndex;
+  readonly #uploads: Uploads;
 
   constructor(options: PackagesOptions) {
     this.limits = { ...defaultPackageLimits, ...options.limits };
     this.options = options;
     this.rows = new PackageRows(options.state);
-    this.doors = new PackageDoors({ ...options, limits: this.limits }, this.rows);
-    this.drafts = new Drafts({ ...options, limits: this.limits });
+    const { state, clock, events, index = {} } = options;
+    this.search = new SearchIndex({ state, clock, events, limits: index });
+    const own = { ...options, limits: this.limits, search: this.search };
+    this.doors = new PackageDoors(own, this.rows);
+    this.drafts = new Drafts(own);
+    const { uploadBytes: bytes, uploadsPerUser: perUser } = this.limits;
+    this.#uploads = new Uploads({ ...options, limits: { bytes, perUser } });
   }
 
   /** Puts a text. Errors: too_large above 1 MiB, precondition_failed, path_conflict, metadata_invalid for package.yaml. */
@@ -84,7 +123,81 @@ export class PackageEdits {
         'too_large',
         `A text has at most ${this.limits.textBytes} bytes; upload larger ones to a source and annex them.`,
       );
+    const place = await this.#findPut(actor, reference, path, ifMatch);
+    return this.#putText(actor, place, bytes, { ifMatch });
+  }
+
+  /**
+   * Puts a file as it comes. A text is kept by packageR; what is longer, or binary, goes to the upload source of the namespace and is
+   * annexed from there, or nothing is. A small file is kept where the namespace has none.
+   * Errors: those of `put`; too_large, also for want of an upload source; rate_limited; forbidden, upload_source_invalid; those of stores.
+   */
+  async putFile(
+    actor: Actor,
+    reference: PackageReference,
+    path: Path,
+    body: AsyncIterable<Uint8Array>,
+    { ifMatch, size, signal }: PutFileOptions = {},
+  ): Promise<EditResult> {
+    if (path === root) throw new PackageRError('path_invalid', 'A file needs a name.');
+    const place = await this.#findPut(actor, reference, path, ifMatch);
+    const target = await this.#uploads.findTarget(place.found.row.namespace_id, place.found.row.name);
+    if (ifMatch !== undefined) checkMatch(await this.#leafNow(place), ifMatch, path);
+    const { textBytes } = this.limits;
+    if (size !== undefined && size > textBytes && (target === undefined || path === packageYamlPath)) throw tooLong(place, textBytes);
+    const { head, rest } = await readHead(body, textBytes);
+    const isText = rest === undefined && (target === undefined || path === packageYamlPath || isTextual(head));
+    if (isText) return this.#putText(actor, place, head, { ifMatch });
+    if (target === undefined || path === packageYamlPath) throw tooLong(place, textBytes);
+    const upload = await this.#uploads.write(actor, { target, path, body: joined(head, rest), size, signal });
+    try {
+      return await this.#waiting(() => this.#putPointer(actor, place, upload.pointer, { ifMatch }), signal);
+    } catch (error) {
+      await upload.discard();
+      throw error;
+    }
+  }
+
+  async #putText(actor: Actor, { found, path, mayReplace }: PutPlace, bytes: Uint8Array, { ifMatch }: PutOptions): Promise<EditResult> {
     if (path === packageYamlPath) parsePackageYaml(bytes);
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    return this.#now(found, actor, { operation: 'put', summary: `Put ${quote(path)}` }, async (step) => {
+      const before = await leafBefore(step, path);
+      checkMatch(before, ifMatch, path);
+      const meta = before?.meta === undefined ? {} : { meta: before.meta };
+      const text: Text = { kind: 'text', path, size: bytes.length, sha256, modifiedAt: this.options.clock(), ...meta };
+      await step.put([text], mayReplace ? 'replace' : 'refuse', { texts: [{ sha256, bytes }] });
+    });
+  }
+
+  async #leafNow({ found: { row }, path }: PutPlace): Promise<Leaf | undefined> {
+    const kept = (await this.reader(row, row.head).find([path])).get(path);
+    return kept === undefined ? undefined : toLeaf(kept);
+  }
+
+  #putPointer(actor: Actor, { found, path, mayReplace }: PutPlace, pointer: Pointer, { ifMatch }: PutOptions): Promise<EditResult> {
+    return this.#now(found, actor, { operation: 'put', summary: `Uploaded ${quote(path)}` }, async (step) => {
+      const before = await leafBefore(step, path);
+      checkMatch(before, ifMatch, path);
+      const meta = before?.meta === undefined ? {} : { meta: before.meta };
+      await step.put([{ ...pointer, ...meta }], mayReplace ? 'replace' : 'refuse');
+    });
+  }
+
+  /** Tries again while the draft is being changed: what took long to send is not thrown away for that. Errors: those of `run`. */
+  async #waiting<T>(run: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+    for (let waited = 0, pause = 10; ; waited += pause, pause = Math.min(2 * pause, 500)) {
+      try {
+        return await run();
+      } catch (error) {
+        if (!isError(error, 'step_open') || waited >= this.limits.stepWait) throw error;
+      }
+      await delay(pause, undefined, signal === undefined ? {} : { signal }).catch(() => signal?.throwIfAborted());
+    }
+  }
+
+  /** Who may only create may put what is not there yet. */
+  async #findPut(actor: Actor, reference: PackageReference, path: Path, ifMatch: string | undefined): Promise<PutPlace> {
     const found = await this.doors
       .findDraft(actor, ifMatch === 'absent' ? 'create' : 'modify', reference, path)
       .catch(async (error: unknown) => {
@@ -94,15 +207,7 @@ export class PackageEdits {
         return draft;
       });
     const mayReplace = await this.options.access.can(actor, 'modify', placeOf(found.row.namespace_id, found.row.name as Path, path));
-    const sha256 = createHash('sha256').update(bytes).digest('hex');
-    return this.#now(found, actor, { operation: 'put', summary: `Put ${quote(path)}` }, async (step) => {
-      const row = (await step.before.find([path])).get(path);
-      const before = row === undefined ? undefined : toLeaf(row);
-      checkMatch(before, ifMatch, path);
-      const meta = before?.meta === undefined ? {} : { meta: before.meta };
-      const text: Text = { kind: 'text', path, size: bytes.length, sha256, modifiedAt: this.options.clock(), ...meta };
-      await step.put([text], mayReplace ? 'replace' : 'refuse', [{ sha256, bytes }]);
-    });
+    return { found, path, mayReplace };
   }
 
   /** An explicit folder, which may stay empty; in drafts only. Errors: path_conflict. */
@@ -122,7 +227,7 @@ export class PackageEdits {
     to: Path,
     options: RelocateOptions = {},
   ): Promise<EditOutcome> {
-    return this.#relocate(actor, reference, 'move', from, to, options);
+    return this.#deciding(() => this.#relocate(actor, reference, 'move', from, to, options));
   }
 
   async copy(
@@ -132,15 +237,17 @@ export class PackageEdits {
     to: Path,
     options: RelocateOptions = {},
   ): Promise<EditOutcome> {
-    return this.#relocate(actor, reference, 'copy', from, to, options);
+    return this.#deciding(() => this.#relocate(actor, reference, 'copy', from, to, options));
   }
 
   /** Files, and folders with all that they hold. Errors: not_found. */
   async remove(actor: Actor, reference: PackageReference, paths: readonly Path[]): Promise<EditOutcome> {
-    const found = await this.doors.findDraft(actor, 'delete', reference, root, paths);
     const all = outermost(paths);
-    await this.#requireAll(found.row, all);
-    return this.#edit(found, actor, { operation: 'remove', paths: all }, `Removed ${quoteAll(all)}`, all);
+    return this.#deciding(async () => {
+      const found = await this.doors.findDraft(actor, 'delete', reference, root, paths);
+      await this.#requireAll(found.row, all);
+      return this.#edit(found, actor, { operation: 'remove', paths: all }, `Removed ${quoteAll(all)}`, all);
+    });
   }
 
   /** Sets and removes (null) keys of all files of a selection. Errors: meta_invalid, not_found. */
@@ -148,12 +255,14 @@ export class PackageEdits {
     patchMeta({}, parseMetaPatch(patch));
     const isGlob = 'glob' in selection;
     if (isGlob) compileGlob(selection.glob);
-    const found = await this.doors.findDraft(actor, 'modify', reference, root, isGlob ? [root] : selection.paths);
     const all = isGlob ? [] : outermost(selection.paths);
-    await this.#requireAll(found.row, all);
     const told = isGlob ? `files that match ${quote(selection.glob)}` : quoteAll(all);
     const edit: Edit = { operation: 'meta', selection: isGlob ? selection : { paths: all }, patch };
-    return this.#edit(found, actor, edit, `Set metadata of ${told}`, isGlob ? [root] : all);
+    return this.#deciding(async () => {
+      const found = await this.doors.findDraft(actor, 'modify', reference, root, isGlob ? [root] : selection.paths);
+      await this.#requireAll(found.row, all);
+      return this.#edit(found, actor, edit, `Set metadata of ${told}`, isGlob ? [root] : all);
+    });
   }
 
   /** Starts the job that annexes. Errors: step_open, not_found (source), request_invalid, pattern_invalid, too_many. */
@@ -181,10 +290,12 @@ export class PackageEdits {
 
   /** Makes the draft what a version was, as a new step. Errors: not_found, version_withdrawn. */
   async restore(actor: Actor, reference: PackageReference, number: number | 'latest'): Promise<EditOutcome> {
-    const found = await this.doors.findDraft(actor, 'modify', reference, root);
-    const version = await this.rows.getVersion(found, number);
-    const edit: Edit = { operation: 'restore', version: version.number, step: version.step };
-    return this.#edit(found, actor, edit, `Restored version ${version.number}`, [root]);
+    return this.#deciding(async () => {
+      const found = await this.doors.findDraft(actor, 'modify', reference, root);
+      const version = await this.rows.getVersion(found, number);
+      const edit: Edit = { operation: 'restore', version: version.number, step: version.step };
+      return this.#edit(found, actor, edit, `Restored version ${version.number}`, [root]);
+    });
   }
 
   async #relocate(
@@ -211,7 +322,19 @@ export class PackageEdits {
 
   async #edit(found: FoundPackage, actor: Actor, work: Edit, summary: string, concerned: readonly Path[]): Promise<EditOutcome> {
     const isJob = await isLarge(this.reader(found.row, found.row.head), concerned, this.limits.jobEntries);
-    return this.run({ package: found.row.id, work, summary }, actor, isJob);
+    return this.run({ package: found.row.id, work, summary, generation: found.row.generation }, actor, isJob);
+  }
+
+  /** Anew where the draft became another between the look at it and the claim: what was decided holds for what is changed. */
+  async #deciding(edit: () => Promise<EditOutcome>): Promise<EditOutcome> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await edit();
+      } catch (error) {
+        if (!isError(error, 'precondition_failed')) throw error;
+        if (tries === decideTries) throw new PackageRError('step_open', 'Others keep changing this draft.', { cause: error });
+      }
+    }
   }
 
   protected async run(input: DraftWork & { readonly work: Edit }, actor: Actor, isJob: boolean): Promise<EditOutcome> {
@@ -275,6 +398,18 @@ export class PackageEdits {
   protected record(actor: Actor, action: string, packageId: number, details: EventDetails): void {
     this.options.events.record({ actor, action, subject: `package:${packageId}`, details });
   }
+}
+
+async function leafBefore(step: DraftStep, path: Path): Promise<Leaf | undefined> {
+  const row = (await step.before.find([path])).get(path);
+  return row === undefined ? undefined : toLeaf(row);
+}
+
+function tooLong({ found, path }: PutPlace, textBytes: number): PackageRError {
+  if (path === packageYamlPath) return new PackageRError('too_large', `${packageYamlPath} has at most ${textBytes} bytes.`);
+  const name = found.namespace;
+  const message = `A package keeps texts of at most ${textBytes} bytes itself. Larger files go to the upload source of the namespace ${name}, and it has none: “namespaces set ${name} --upload-source SOURCE”, or upload to a source and annex.`;
+  return new PackageRError('too_large', message, { operation: 'packages.put' });
 }
 
 function checkMatch(before: Leaf | undefined, ifMatch: string | undefined, path: Path): void {

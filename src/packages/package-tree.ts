@@ -6,10 +6,12 @@ import { PackageRError } from '#errors/error.ts';
 import type { Entry, Leaf, Pointer } from '#model/entry.ts';
 import { compareBytes, type Path, root } from '#model/path.ts';
 import type { PageRequest, ReadOptions, Tree, TreePage, WalkOptions } from '#model/tree.ts';
-import { type EntryRow, entryKinds } from '#state/schema.ts';
-import type { State } from '#state/state.ts';
-import { EntryReader, endOf, type Gaps, type Position } from './entry-reader.ts';
-import { folderRowPath, toLeaf } from './entry-row.ts';
+import type { SqlValue, State } from '#state/state.ts';
+import { EntryReader, endOf } from './entry-reader.ts';
+import { folderRowPath, leafOf, toLeaf } from './entry-row.ts';
+import { behind } from './entry-windows.ts';
+import type { GapView } from './gaps.ts';
+import type { SearchIndex } from './search/search-index.ts';
 
 export interface PackageTreeOptions {
   readonly state: State;
@@ -19,10 +21,19 @@ export interface PackageTreeOptions {
   readonly frozen: boolean;
   /** Bytes of an inline object, with the rights of the curator. Without it pointers have no bytes. */
   readonly readInline?: ((pointer: Pointer, options: ReadOptions) => AsyncIterable<Uint8Array>) | undefined;
-  readonly gaps?: Gaps | undefined;
+  /** Of exactly this package at this step, with explicit folders in a draft and without in a version. */
+  readonly gaps?: GapView | undefined;
+  /** Rows looked at in one statement; 1000 where left out. */
+  readonly windowRows?: number | undefined;
+  /** Takes part in walks that look for something. */
+  readonly search?: SearchIndex | undefined;
 }
 
 const limits = { page: 200, most: 1000, chunk: 64 * 1024 } as const;
+/** Rows that a page looks at first, in which there may be a folder to skip. */
+const firstRows = 200;
+/** Folders that are skipped to at first. */
+const firstFolders = 16;
 
 export class PackageTree implements Tree {
   readonly frozen: boolean;
@@ -30,41 +41,49 @@ export class PackageTree implements Tree {
   readonly #entries: EntryReader;
 
   constructor(options: PackageTreeOptions) {
-    const { state, package: id, step, frozen, gaps } = options;
+    const { state, package: id, step, frozen, gaps, windowRows } = options;
     this.frozen = frozen;
     this.#options = options;
-    this.#entries = new EntryReader({ state, package: id, step, withFolders: !frozen, gaps: frozen ? gaps : undefined });
+    this.#entries = new EntryReader({ state, package: id, step, withFolders: !frozen, gaps, windowRows });
   }
 
   async list(folder: Path, { cursor, limit = limits.page, signal }: PageRequest = {}): Promise<TreePage> {
     if (!Number.isInteger(limit) || limit < 1 || limit > limits.most)
       throw new PackageRError('request_invalid', `The limit of a page is an integer from 1 to ${limits.most}.`);
     const prefix = prefixOf(folder);
-    const start: Position = { path: prefix, isAfter: false };
-    if (cursor === undefined && folder !== root) await this.#checkFolder(folder);
-    const page = await this.#page(prefix, cursor === undefined ? start : this.#parseCursor(folder, cursor), limit, signal);
-    return page.next === undefined ? { entries: page.entries } : { entries: page.entries, cursor: this.#writeCursor(folder, page.next) };
+    if (cursor === undefined && folder !== root) await this.#checkFolder(folder, signal);
+    const start = cursor === undefined ? behind(prefix) : this.#parseCursor(folder, cursor);
+    const { entries, next } = await this.#page(prefix, start, limit, signal);
+    return next === undefined ? { entries } : { entries, cursor: this.#writeCursor(folder, next) };
   }
 
   async find(path: Path): Promise<Entry | undefined> {
     if (path === root) return { kind: 'folder', path };
-    const row = await this.#entries.get(path);
-    if (row !== undefined) return toLeaf(row);
-    const below = prefixOf(path);
-    const first = await this.#entries.first({ path: below, isAfter: false }, endOf(below));
-    return first === undefined ? undefined : folderOf(path, first);
+    return this.#find(path);
   }
 
-  async *walk(folder: Path, { after, signal }: WalkOptions = {}): AsyncGenerator<Leaf, void> {
+  async *walk(folder: Path, options?: WalkOptions): AsyncGenerator<Leaf, void> {
+    for await (const leaves of this.batches(folder, options)) yield* leaves;
+  }
+
+  async *batches(folder: Path, { after, signal, fields, sieve }: WalkOptions = {}): AsyncGenerator<readonly Leaf[], void> {
+    const { package: id, step, search } = this.#options;
+    if (search !== undefined && sieve !== undefined && after === undefined) {
+      const walk = (one: Path) => this.batches(one, { signal });
+      const sifted = yield* search.sift({ package: id, step, folder, sieve, signal, walk });
+      if (sifted !== 'complete') yield* this.batches(folder, { after: sifted.after, signal });
+      return;
+    }
     const prefix = prefixOf(folder);
     if (folder !== root && (after === undefined || compareBytes(after, folder) < 0)) {
       const own = await this.#entries.get(folder);
-      if (own !== undefined) yield toLeaf(own);
+      if (own !== undefined) yield [toLeaf(own)];
     }
-    const behind = after !== undefined && compareBytes(after, prefix) > 0 ? after : undefined;
-    for await (const rows of this.#entries.batches(prefix, behind, signal)) {
-      for (const row of rows) if (row.kind !== entryKinds.folder) yield toLeaf(row);
-    }
+    yield* this.#entries.leaves(prefix, { after: laterOf(after, prefix), signal, fields });
+  }
+
+  async mark(): Promise<string | undefined> {
+    return this.frozen ? `${this.#options.package}@${this.#options.step}` : undefined;
   }
 
   async *read(path: Path, options: ReadOptions = {}): AsyncGenerator<Uint8Array, void> {
@@ -82,38 +101,54 @@ export class PackageTree implements Tree {
     }
   }
 
-  async #page(prefix: string, start: Position, limit: number, signal: AbortSignal | undefined) {
+  async #find(path: Path, signal?: AbortSignal): Promise<Entry | undefined> {
+    const row = await this.#entries.get(path);
+    if (row !== undefined) return toLeaf(row);
+    const below = prefixOf(path);
+    const first = await this.#entries.first(below, endOf(below), signal);
+    return first === undefined ? undefined : folderOf(path, first);
+  }
+
+  /** `next`: the row path at which the next page begins. */
+  async #page(prefix: string, start: string, limit: number, signal: AbortSignal | undefined) {
     const before = prefix === '' ? undefined : endOf(prefix);
     const entries: Entry[] = [];
-    let at: Position | undefined = start;
-    let size = Math.min(limit + 1, limits.page);
+    let at: string | undefined = start;
+    let size = Math.min(limit + 1, firstRows);
     while (at !== undefined) {
-      const { rows, next } = await this.#entries.read(at, before, size, signal);
-      size = Math.min(size * 2, limits.most);
-      at = next;
-      let skipTo: string | undefined;
-      for (const row of rows) {
-        if (skipTo !== undefined && isBelow(row.path, skipTo)) continue;
-        skipTo = undefined;
-        if (entries.length === limit) return { entries, next: { path: row.path, isAfter: false } };
-        const slash = row.path.indexOf('/', prefix.length);
-        if (slash < 0) {
-          entries.push(toLeaf(row));
-          continue;
-        }
-        skipTo = row.path.slice(0, slash + 1);
-        entries.push(folderOf(row.path.slice(0, slash) as Path, row));
-      }
-      if (skipTo !== undefined && at !== undefined) {
-        at = { path: endOf(skipTo), isAfter: false };
-        size = 16;
-      }
+      const window = await this.#entries.window(at, before, size, signal);
+      const { next, inside } = takeRows(window.rows, prefix, entries, limit);
+      if (next !== undefined) return { entries, next };
+      at = window.next;
+      size = Math.min(Math.max(size * 2, limit + 1 - entries.length), limits.most);
+      if (inside === undefined || at === undefined) continue;
+      const skipped = await this.#skipFolders(prefix, inside, before, entries, limit);
+      if (skipped.next !== undefined) return { entries, next: skipped.next };
+      at = skipped.at;
+      size = Math.min(limit + 1 - entries.length, firstRows);
     }
     return { entries };
   }
 
-  async #checkFolder(folder: Path): Promise<void> {
-    const entry = await this.find(folder);
+  /** Goes on behind the folder that holds `path`, from folder to folder, as long as one follows the other. */
+  async #skipFolders(prefix: string, path: string, before: string | undefined, entries: Entry[], limit: number) {
+    let last = path;
+    for (let most = firstFolders; ; most = Math.min(most * 8, limits.most + 1)) {
+      const wanted = Math.min(limit + 1 - entries.length, most);
+      const found = await this.#entries.folders(prefix, last, before, wanted);
+      for (const one of found) {
+        const slash = one.indexOf('/', prefix.length);
+        if (slash < 0) return { at: one };
+        if (entries.length === limit) return { next: one };
+        entries.push(folderOf(one.slice(0, slash) as Path, one));
+        last = one;
+      }
+      if (found.length < wanted) return { at: endOf(last.slice(0, last.indexOf('/', prefix.length) + 1)) };
+    }
+  }
+
+  async #checkFolder(folder: Path, signal: AbortSignal | undefined): Promise<void> {
+    const entry = await this.#find(folder, signal);
     if (entry?.kind === 'folder') return;
     if (entry === undefined) throw new PackageRError('not_found', `There is no folder ${JSON.stringify(folder)}.`);
     throw new PackageRError('not_found', `${JSON.stringify(folder)} is no folder.`);
@@ -126,24 +161,40 @@ export class PackageTree implements Tree {
     return row.bytes;
   }
 
-  #writeCursor(folder: Path, { path, isAfter }: Position): string {
+  #writeCursor(folder: Path, path: string): string {
     const { package: id, step } = this.#options;
-    return Buffer.from(JSON.stringify([id, step, folder, path, isAfter])).toString('base64url');
+    return Buffer.from(JSON.stringify([id, step, folder, path])).toString('base64url');
   }
 
-  #parseCursor(folder: Path, cursor: string): Position {
-    const [id, step, of, path, isAfter] = parseArray(cursor);
+  #parseCursor(folder: Path, cursor: string): string {
+    const [id, step, of, path] = parseArray(cursor);
     const isOurs = id === this.#options.package && step === this.#options.step && of === folder;
-    const end = endOf(prefixOf(folder));
-    if (
-      !isOurs ||
-      typeof path !== 'string' ||
-      typeof isAfter !== 'boolean' ||
-      !(folder === root || isBelow(path, prefixOf(folder)) || path === end)
-    )
+    if (!isOurs || typeof path !== 'string' || !isBelow(path, prefixOf(folder)))
       throw new PackageRError('cursor_invalid', undefined, { operation: 'packages.list' });
-    return { path, isAfter };
+    return path;
   }
+}
+
+/** Adds what the rows show of a folder. `next`: the row that the page has no place for; `inside`: the last row, where it is in a sub-folder. */
+function takeRows(rows: readonly (readonly SqlValue[])[], prefix: string, entries: Entry[], limit: number) {
+  let skip: string | undefined;
+  let inside: string | undefined;
+  for (const row of rows) {
+    const path = row[0] as string;
+    if (skip !== undefined && isBelow(path, skip)) continue;
+    skip = undefined;
+    inside = undefined;
+    if (entries.length === limit) return { next: path };
+    const slash = path.indexOf('/', prefix.length);
+    if (slash < 0) {
+      entries.push(leafOf(row));
+      continue;
+    }
+    skip = path.slice(0, slash + 1);
+    inside = path;
+    entries.push(folderOf(path.slice(0, slash) as Path, path));
+  }
+  return { inside };
 }
 
 function parseArray(cursor: string): unknown[] {
@@ -159,12 +210,16 @@ function prefixOf(folder: Path): string {
   return folder === root ? '' : `${folder}/`;
 }
 
+function laterOf(after: Path | undefined, prefix: string): Path | undefined {
+  return after !== undefined && compareBytes(after, prefix) > 0 ? after : undefined;
+}
+
 function isBelow(path: string, prefix: string): boolean {
   return path.startsWith(prefix);
 }
 
-function folderOf(path: Path, first: EntryRow): Entry {
-  return first.path === folderRowPath(path) ? { kind: 'folder', path, explicit: true } : { kind: 'folder', path };
+function folderOf(path: Path, first: string): Entry {
+  return first === folderRowPath(path) ? { kind: 'folder', path, explicit: true } : { kind: 'folder', path };
 }
 
 /** In pieces of 64 KiB. Errors: range_invalid. */

@@ -29,7 +29,15 @@ export interface PackageAuthor {
 
 export const packageYamlPath = 'package.yaml' as Path;
 
-const packageYamlLimits = { bytes: 64 * 1024, title: 200, line: 500, description: 20_000, authors: 1000, keywords: 100 } as const;
+const packageYamlLimits = {
+  bytes: 64 * 1024,
+  title: 200,
+  line: 500,
+  description: 10 * 1024,
+  authors: 1000,
+  keywords: 50,
+  keyword: 64,
+} as const;
 
 type Check = (value: unknown, at: string) => unknown;
 
@@ -64,8 +72,8 @@ const author = fields({
 const metadata = fields({
   title: line(packageYamlLimits.title),
   description: (value, at) => {
-    if (typeof value !== 'string' || value.length > packageYamlLimits.description || !value.isWellFormed())
-      throw invalid(at, `is a text of at most ${packageYamlLimits.description} characters`);
+    if (typeof value !== 'string' || Buffer.byteLength(value) > packageYamlLimits.description || !value.isWellFormed())
+      throw invalid(at, `is a text of at most ${packageYamlLimits.description} bytes`);
     return value;
   },
   licence: form(
@@ -77,7 +85,7 @@ const metadata = fields({
     if (one.name === undefined) throw invalid(`${at}.name`, 'is missing');
     return one;
   }, packageYamlLimits.authors),
-  keywords: list(line(), packageYamlLimits.keywords),
+  keywords: list(line(packageYamlLimits.keyword), packageYamlLimits.keywords),
   homepage: form(/^https?:\/\/[^\s<>"\\^`{|}@]+$/, 'is an http or https address without credentials'),
   doi: form(/^10\.\d{4,9}\/\S+$/, 'is a DOI like 10.5281/zenodo.1234567'),
   extra: (value, at) => {

@@ -377,6 +377,24 @@ describe('annexing', () => {
     expect(await pathsOf(await treeOf())).toEqual([]);
   });
 
+  it('has its names indexed, so that a search of what is opened walks over nothing', async () => {
+    await jobs.close();
+    start({ index: { build: 1 } });
+    await annexed({}, { to: p('in') });
+    await packages.search.settled();
+    const tree = await treeOf();
+    const leaves = (await pathsOf(tree)).length;
+    const sieve = { alternatives: [{ name: ['b.tif'], path: [] }], matches: (path: Path) => path.endsWith('/b.tif') };
+    const found: string[] = [];
+    for await (const leaf of tree.walk(root, { sieve })) found.push(leaf.path);
+    expect([leaves > 4, found]).toEqual([true, ['in/s/2024-02/T33/b.tif']]);
+    await jobs.wait((await packages.delete(adm, a)).id);
+    await packages.search.settled();
+    for (const table of ['search_segment', 'search_block', 'search_gram'] as const)
+      expect(await temporary.state.db.selectFrom(table).selectAll().execute()).toEqual([]);
+    await packages.close();
+  });
+
   it('takes everything back when it is cancelled, and goes on after a restart', async () => {
     for (let i = 0; i < 1200; i++) await store.write?.(`many/${String(i).padStart(4, '0')}` as Key, bodyOf('x'));
     const whole = store;
@@ -400,7 +418,7 @@ describe('annexing', () => {
     const written = async () => (await temporary.state.db.selectFrom('entry').selectAll().execute()).length;
 
     const cancelled = await begin();
-    expect(await written()).toBe(1000);
+    await expect.poll(written).toBe(1000);
     expect(await pathsOf(await treeOf())).toEqual([]);
     await jobs.cancel(adm, cancelled);
     expect((await jobs.wait(cancelled)).state).toBe('cancelled');
@@ -438,12 +456,14 @@ describe('crashes', () => {
       const step = await DraftStep.open(state, claim);
       await step.put([{ kind: 'folder', path: p('ghost') }], 'refuse');
       await step.remove([...(await step.before.find(['a'])).values()]);
+      await step.flush();
       return step;
     };
     const step = await crash();
     expect(await pathsOf(await treeOf())).toEqual(['a']);
     await packages.recover();
-    await fails(step.put([{ kind: 'folder', path: p('late') }], 'refuse'), 'cancelled');
+    await step.put([{ kind: 'folder', path: p('late') }], 'refuse');
+    await fails(step.flush(), 'cancelled');
     expect(await state.db.selectFrom('entry').select(['path', 'to_step']).execute()).toEqual([
       { path: 'a', to_step: Number.MAX_SAFE_INTEGER },
     ]);
@@ -485,6 +505,26 @@ describe('versions', () => {
     expect(version.author).toBe(alice.id);
     const handle = await packages.open(adm, 'download', ref('alice/a@1'), root);
     expect(handle.curator).toMatchObject({ kind: 'user', id: alice.id });
+  });
+
+  it('are frozen by a job where there is much to read, with no right that the one who asks lacks', async () => {
+    await jobs.close();
+    start({ limits: { freezeEntries: 2 } });
+    await annexed({ folder: p('s') }, { to: p('in') });
+    await grant('alice', ['list', 'stat', 'download']);
+    const narrow: UserActor = { ...alice, only: ['list', 'modify'] };
+    await fails(packages.startFreeze(narrow, a), 'forbidden');
+    const started = await packages.startFreeze(alice, a, { message: 'by a job' });
+    if (!('job' in started)) throw new Error('no job was started');
+    await fails(put('meanwhile'), 'step_open');
+    const { state, result } = await jobs.wait(started.job.id);
+    const version = await packages.version(adm, ref('alice/a@1'));
+    expect({ state, result }).toEqual({ state: 'done', result: { version: 1, digest: version.digest, entries: 4, bytes: version.bytes } });
+    expect(version).toMatchObject({ message: 'by a job', author: alice.id });
+    await put('one more');
+    expect(await packages.startFreeze(adm, a)).toMatchObject({ version: { number: 2 } });
+    const again = await packages.startFreeze(adm, a).catch((error: unknown) => isError(error, 'nothing_to_freeze'));
+    expect(again).toBe(true);
   });
 
   it('are compared with what their stores hold now', async () => {

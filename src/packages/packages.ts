@@ -10,13 +10,14 @@ import type { Action, Actor, SystemActor, UserActor } from '#model/actor.ts';
 import { type Path, root } from '#model/path.ts';
 import { readAll } from '#model/tree.ts';
 import { placeOfKey } from '#sources/place.ts';
-import { returned } from '#state/state.ts';
+import { returned, type Write } from '#state/state.ts';
 import { Checks } from './checks.ts';
 import { writeActorId } from './curator.ts';
 import { type DiffPage, type DiffRequest, diffSteps } from './diff.ts';
 import type { EditOutcome } from './drafts.ts';
 import { type Edit, isLarge } from './edits.ts';
-import { freeze } from './freeze.ts';
+import { freeze, isLongFreeze } from './freeze.ts';
+import { FreezeJobs } from './freeze-job.ts';
 import type { KeptPackage } from './open-step.ts';
 import { type PackageReference, type PackageView, type StepView, type VersionView, writeReference } from './package.ts';
 import { placeOf } from './package-doors.ts';
@@ -28,6 +29,9 @@ import { type PackageMetadata, packageYamlPath, parsePackageYaml } from './packa
 /** A sentence on who uses the package with this id, or undefined. */
 export type DeletionCheck = (packageId: number) => Promise<string | undefined>;
 
+/** What must hold in the very unit that deletes it: of who uses it since that was asked. */
+export type DeletionGuard = (packageId: number) => readonly Write[];
+
 interface Page {
   readonly cursor?: string | undefined;
   /** 1 to 1000; 200 where left out. */
@@ -36,28 +40,38 @@ interface Page {
 
 export class Packages extends PackageEdits {
   readonly #checks: Checks;
+  readonly #freezes: FreezeJobs;
   readonly #deletionChecks: DeletionCheck[] = [];
+  readonly #deletionGuards: DeletionGuard[] = [];
 
   constructor(options: PackagesOptions) {
     super(options);
-    this.#checks = new Checks(options);
+    this.#checks = new Checks({ ...options, search: this.search });
+    this.#freezes = new FreezeJobs(options);
     options.sources.onRemove((id) => this.#usesOf(id));
   }
 
   /** At start, after `jobs.recover()`: takes back what a crash left half done. */
-  recover(): Promise<void> {
-    return this.drafts.recover();
+  async recover(): Promise<void> {
+    await this.drafts.recover();
+    await this.search.recover();
+  }
+
+  /** Gives up what is done in the background. */
+  close(): Promise<void> {
+    return this.search.close();
   }
 
   /** Registers who may object to the deletion of a package. */
-  onDelete(check: DeletionCheck): void {
+  onDelete(check: DeletionCheck, guard?: DeletionGuard): void {
     this.#deletionChecks.push(check);
+    if (guard !== undefined) this.#deletionGuards.push(guard);
   }
 
   /** An empty package. Errors: exists, not_found (namespace), reference_invalid for one with a version. */
   async create(actor: Actor, reference: PackageReference): Promise<PackageView> {
     const namespaceId = await this.doors.authorizeNew(actor, reference);
-    const row = await this.#insert(reference, namespaceId, null);
+    const row = await this.#insert(reference, namespaceId);
     this.record(actor, 'package.create', row.id, { name: writeReference(reference) });
     return toPackageView({ row, namespace: reference.namespace, latest: undefined });
   }
@@ -137,9 +151,7 @@ export class Packages extends PackageEdits {
     input: { readonly message?: string; readonly signal?: AbortSignal } = {},
   ): Promise<VersionView> {
     const { state, sources, clock } = this.options;
-    const message = input.message ?? '';
-    if (Buffer.byteLength(message) > this.limits.messageBytes || !message.isWellFormed())
-      throw new PackageRError('too_large', `A message has at most ${this.limits.messageBytes} bytes.`);
+    const message = this.#checkMessage(input.message);
     const { row: draft } = await this.doors.findDraft(actor, 'modify', reference, root);
     const author = writeActorId(actor);
     const row = await this.drafts.claiming(draft.id, (job) =>
@@ -156,6 +168,26 @@ export class Packages extends PackageEdits {
     );
     this.record(actor, 'package.freeze', draft.id, { version: row.number, digest: row.digest });
     return toVersionView(row);
+  }
+
+  /** As freeze, where that is soon done; else a job that does it, with the rights of its owner. */
+  async startFreeze(
+    actor: Actor,
+    reference: PackageReference,
+    input: { readonly message?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<{ readonly version: VersionView } | { readonly job: JobView }> {
+    const { state } = this.options;
+    const { row } = await this.doors.findDraft(actor, 'modify', reference, root);
+    const isLong = FreezeJobs.mayStart(actor) && (await isLongFreeze(state, row.id, row.head, this.limits.freezeEntries));
+    if (!isLong) return { version: await this.freeze(actor, reference, input) };
+    const freezing = { package: row.id, message: this.#checkMessage(input.message), step: row.head };
+    return { job: await this.drafts.claiming(row.id, () => this.#freezes.start(freezing, actor)) };
+  }
+
+  #checkMessage(message = ''): string {
+    if (Buffer.byteLength(message) > this.limits.messageBytes || !message.isWellFormed())
+      throw new PackageRError('too_large', `A message has at most ${this.limits.messageBytes} bytes.`);
+    return message;
   }
 
   /** Newest first, withdrawn ones included. */
@@ -185,7 +217,8 @@ export class Packages extends PackageEdits {
       if (one === 'draft') return found.row.head;
       return one === 0 ? 0 : (await this.rows.getVersion(found, one)).step;
     };
-    return diffSteps(this.options.state, { package: found.row.id, from: await stepOf(from), to: await stepOf(to) }, request);
+    const between = { package: found.row.id, from: await stepOf(from), to: await stepOf(to) };
+    return diffSteps(this.options.state, between, request, found.row.generation);
   }
 
   /** The steps of the draft, newest first; undone ones are marked. */
@@ -256,12 +289,13 @@ export class Packages extends PackageEdits {
         'in_use',
         `${writeReference({ namespace: reference.namespace, name: reference.name })} is still in use: ${uses.join(' ')}`,
       );
-    const job = await this.drafts.claiming(id, () =>
-      this.#checks.purge(id, writeActorId(actor), {
-        query: state.db.updateTable('package').set({ removed_at: clock() }).where('id', '=', id).where('open_step', 'is', null),
-        expect: { changes: 1, code: 'step_open', message: 'A change of this draft is under way.' },
-      }),
-    );
+    const guards = options.force === true ? [] : this.#deletionGuards.flatMap((guard) => guard(id));
+    const remove = state.db.updateTable('package').set({ removed_at: clock() }).where('id', '=', id).where('removed_at', 'is', null);
+    const removal: Write = {
+      query: remove.where('open_step', 'is', null),
+      expect: { changes: 1, code: 'step_open', message: 'A change of this draft is under way.' },
+    };
+    const job = await this.drafts.claiming(id, () => this.#checks.purge(id, writeActorId(actor), [...guards, removal]));
     this.record(actor, 'package.delete', id, { name: writeReference(reference), forced: uses.length > 0 });
     return job;
   }
@@ -276,17 +310,26 @@ export class Packages extends PackageEdits {
     const version = origin.version === undefined ? undefined : await this.rows.getVersion(found, origin.version);
     const namespaceId = await this.doors.authorizeNew(actor, to);
     const name = writeReference(version === undefined ? origin : { ...origin, version: version.number });
-    const row = await this.#insert(to, namespaceId, name);
     const step = version?.step ?? found.row.head;
-    const fresh: FoundPackage = { row, namespace: to.namespace, latest: undefined };
     const isJob = await isLarge(this.reader(found.row, step), [root], this.limits.jobEntries);
     const work: Edit = { operation: 'fork', package: found.row.id, step };
-    const outcome = await this.run({ package: row.id, work, summary: `Forked from ${name}` }, actor, isJob);
+    const insert = async (claim: string): Promise<number> => (await this.#insert(to, namespaceId, { forkedFrom: name, claim })).id;
+    const outcome = await this.drafts.fork(insert, (id) => ({ package: id, work, summary: `Forked from ${name}` }), {
+      actor: writeActorId(actor),
+      isJob,
+    });
+    const { row } = await this.rows.get(to, namespaceId);
+    const fresh: FoundPackage = { row, namespace: to.namespace, latest: undefined };
     this.record(actor, 'package.fork', row.id, { name: writeReference(to), from: name });
-    return { package: toPackageView({ ...fresh, row: (await this.rows.get(to, namespaceId)).row }), outcome };
+    return { package: toPackageView(fresh), outcome };
   }
 
-  async #insert(reference: PackageReference, namespaceId: string, forkedFrom: string | null): Promise<KeptPackage> {
+  /** `claim`: holds its first step open from the beginning. */
+  async #insert(
+    reference: PackageReference,
+    namespaceId: string,
+    { forkedFrom, claim }: { readonly forkedFrom?: string; readonly claim?: string } = {},
+  ): Promise<KeptPackage> {
     const { state, clock } = this.options;
     const row = {
       namespace_id: namespaceId,
@@ -294,12 +337,17 @@ export class Packages extends PackageEdits {
       head: 0,
       top: 0,
       frozen: 0,
+      ...(claim === undefined ? {} : { open_step: 1, open_job: claim }),
       generation: 1,
-      forked_from: forkedFrom,
+      forked_from: forkedFrom ?? null,
       created_at: clock(),
     };
     try {
-      const [result] = await state.write({ query: state.db.insertInto('package').values(row).returningAll() });
+      const namespace = state.db.selectFrom('namespace').select('id').where('id', '=', namespaceId);
+      const [, result] = await state.write(
+        { query: namespace, expect: { changes: 1, code: 'not_found', message: 'The namespace is gone.' } },
+        { query: state.db.insertInto('package').values(row).returningAll() },
+      );
       return returned<KeptPackage>(result);
     } catch (error) {
       if (isError(error, 'exists')) throw new PackageRError('exists', `There is already a package ${writeReference(reference)}.`);

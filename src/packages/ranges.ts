@@ -1,15 +1,22 @@
 /**
  * Manifest ranges as rows over spans of steps. Freezing recomputes the ranges that a change touched, and no others; what a range holds
- * follows from the paths alone, so the result does not depend on how the draft came to be.
+ * follows from the paths alone, so the result does not depend on how the draft came to be. Much is hashed in threads, little at once.
  */
 import { createHash } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import { sql } from 'kysely';
 import type { Digest } from '#model/digest.ts';
-import { ManifestHasher, type ManifestRange } from '#model/manifest.ts';
-import { compareBytes, type Path } from '#model/path.ts';
-import { type ManifestRangeRow, openStep } from '#state/schema.ts';
-import type { State, Write } from '#state/state.ts';
-import { EntryReader } from './entry-reader.ts';
-import { toLeaf } from './entry-row.ts';
+import type { ManifestRange } from '#model/manifest.ts';
+import { insertRows } from '#state/insert.ts';
+import { entryKinds, type ManifestRangeRow, openStep } from '#state/schema.ts';
+import type { SqlValue, State, Write } from '#state/state.ts';
+import { batchesOf } from './batches.ts';
+import { Prepared, windowQueries, windowTexts } from './entry-statements.ts';
+import type { WindowName } from './entry-windows.ts';
+import { type HashedSlice, hashColumns, hashSlice, type Slice } from './range-hash.ts';
+import { allSlices, touchedSlices } from './range-slices.ts';
+import { SourceTotals } from './source-totals.ts';
+import { hashInThread } from './threads.ts';
 import { touchedPaths } from './touched.ts';
 
 export interface RangeUpdate {
@@ -18,6 +25,8 @@ export interface RangeUpdate {
   /** The step of the version before; undefined for the first. */
   readonly from: number | undefined;
   readonly to: number;
+  /** Hash all, also what was not touched. */
+  readonly everything?: boolean;
   /** Goes first in every unit. */
   readonly hold: Write;
   readonly signal?: AbortSignal | undefined;
@@ -32,22 +41,91 @@ export interface RangeTotals {
   readonly bytes: number;
 }
 
-/** Brings the ranges to `to`. They are of nobody until the version is written. Errors: cancelled. */
-export async function updateRanges(update: RangeUpdate): Promise<void> {
-  const { state, package: id, from, to, signal } = update;
+const rangeColumns = ['package', 'last_path', 'from_step', 'to_step', 'sha256', 'lines', 'bytes'] as const;
+
+/** Touched ranges of one unit of work. */
+const slicesAtOnce = 32;
+/** Units of touched ranges that are hashed here: for so few, threads are not worth their start. */
+const unitsHere = 4;
+/** Rows that are written in one unit. */
+const unitRows = 500;
+/** Milliseconds after which others go first. */
+const turn = 8;
+
+export const hashReads: Prepared<WindowName> = new Prepared((state) => windowQueries(state, hashColumns));
+
+/**
+ * Brings the ranges to `to`. They are of nobody until the version is written. Gives the totals of what was hashed: those of the version,
+ * where that is everything. Errors: cancelled.
+ */
+export async function updateRanges(update: RangeUpdate): Promise<SourceTotals> {
+  const { state, package: id, from, to, everything = from === undefined, signal } = update;
   const writer = new RangeWriter(update);
-  if (from === undefined) {
-    await writer.recompute('');
-  } else {
-    let done: string | undefined = '';
-    for await (const path of touchedPaths(state, { package: id, from, to }, '', signal)) {
-      if (done === undefined) break;
-      if (path.endsWith('/') || (done !== '' && compareBytes(path, done) <= 0)) continue;
-      const border: string = await writer.borderBefore(path);
-      done = await writer.recompute(border);
+  const totals = new SourceTotals();
+  let begun = 0;
+  const units =
+    everything || from === undefined
+      ? batchesOf(allSlices(state, id, to), 1)
+      : batchesOf(
+          touchedSlices(state, { package: id, from, to }, touchedPaths(state, { package: id, from, to }, '', signal)),
+          slicesAtOnce,
+        );
+  await eachAtOnce(units, state.threads?.size ?? 1, async (slices) => {
+    const isMuch = everything ? slices[0]?.upTo !== undefined : begun >= unitsHere;
+    begun += 1;
+    const hashed = await hashSlices(update, slices, isMuch);
+    for (const [index, one] of hashed.entries()) {
+      for (const total of one.totals) totals.add(total);
+      await writer.replace(slices[index] as Slice, one.ranges);
     }
-  }
+  });
   await writer.flush();
+  return totals;
+}
+
+async function hashSlices(
+  { state, package: id, to, signal }: RangeUpdate,
+  slices: readonly Slice[],
+  isMuch: boolean,
+): Promise<readonly HashedSlice[]> {
+  const view = { package: id, step: to, leastKind: entryKinds.text };
+  if (state.threads !== undefined && isMuch)
+    return hashInThread(state.threads, { texts: windowTexts(state, hashColumns), view, slices }, signal);
+  const hashed: HashedSlice[] = [];
+  const pause = pauser(signal);
+  for (const slice of slices) hashed.push(await hashSlice((name, values) => hashReads.of(state, name).all(...values), view, slice, pause));
+  return hashed;
+}
+
+/** Lets others go first when it is time, and ends where the signal does. */
+export function pauser(signal: AbortSignal | undefined): () => Promise<void> {
+  let since = performance.now();
+  return async () => {
+    signal?.throwIfAborted();
+    if (performance.now() - since < turn) return;
+    await setImmediate();
+    since = performance.now();
+  };
+}
+
+/** Some at once, and one more that waits, so that nobody is idle while a result is written. Ends with the first error, when none runs. */
+export async function eachAtOnce<T>(items: AsyncIterable<T>, most: number, work: (item: T) => Promise<void>): Promise<void> {
+  const running = new Set<Promise<void>>();
+  const errors: unknown[] = [];
+  try {
+    for await (const item of items) {
+      const run: Promise<void> = work(item)
+        .catch((error: unknown) => void errors.push(error))
+        .finally(() => running.delete(run));
+      running.add(run);
+      if (running.size > most) await Promise.race(running);
+      if (errors.length > 0) break;
+    }
+  } catch (error) {
+    errors.push(error);
+  }
+  await Promise.all(running);
+  if (errors.length > 0) throw errors[0];
 }
 
 /** Digest and totals over the ranges that are visible at a step. */
@@ -87,89 +165,48 @@ function visibleRanges(state: State, packageId: number, step: number) {
 
 class RangeWriter {
   readonly #update: RangeUpdate;
-  readonly #entries: EntryReader;
-  #pending: { row: ManifestRangeRow; isNew: boolean }[] = [];
+  readonly #close: Write['query'];
+  #ended: SqlValue[][] = [];
+  #begun: SqlValue[][] = [];
+  #written: Promise<unknown> = Promise.resolve();
 
   constructor(update: RangeUpdate) {
     this.#update = update;
-    const { state, package: id, to: step } = update;
-    this.#entries = new EntryReader({ state, package: id, step, withFolders: false });
+    const close = sql`update manifest_range set to_step = ${0} where package = ${0} and last_path = ${''} and from_step = ${0}`;
+    this.#close = close.compile(update.state.db);
   }
 
-  /** The last border before a path; '' where there is none. */
-  async borderBefore(path: string): Promise<string> {
-    const { state, package: id, to } = this.#update;
-    const row = await state.db
-      .selectFrom('entry')
-      .select('path')
-      .where('package', '=', id)
-      .where('ends_range', '=', 1)
-      .where('path', '<', path)
-      .where('from_step', '<=', to)
-      .where('to_step', '>', to)
-      .orderBy('path', 'desc')
-      .limit(1)
-      .executeTakeFirst();
-    return row?.path ?? '';
-  }
-
-  /**
-   * Computes the range behind a border, and goes on with the next one as long as the border that it meets is new, since that cuts
-   * the range that stood there in two. Returns the last path that was looked at, undefined at the end of the manifest.
-   */
-  async recompute(border: string): Promise<string | undefined> {
-    const hasher = new ManifestHasher();
-    let start = border;
-    for await (const rows of this.#entries.batches('', border === '' ? undefined : border, this.#update.signal)) {
-      for (const row of rows) {
-        const range = hasher.push(toLeaf(row));
-        if (range === undefined) continue;
-        const isOldBorder = await this.#replace(start, range.last, range);
-        start = range.last;
-        if (isOldBorder) return start;
-      }
+  /** Ends the ranges of the version before that lie within the slice, but those that are the same as a new one. */
+  async replace(slice: Slice, ranges: readonly ManifestRange[]): Promise<void> {
+    const { package: id, to, onRange } = this.#update;
+    const old = new Map((await this.#oldWithin(slice)).map((row) => [row.last_path, row]));
+    for (const range of ranges) {
+      onRange?.(range);
+      const known = old.get(range.last);
+      if (known?.sha256 === range.hash) old.delete(range.last);
+      else this.#begun.push([id, range.last, to, openStep, range.hash, range.entries, range.bytes]);
     }
-    await this.#replace(start, undefined, hasher.finish().range);
-    return undefined;
+    for (const row of old.values()) this.#ended.push([to, id, row.last_path, row.from_step]);
+    if (this.#begun.length + this.#ended.length >= unitRows) await this.flush();
   }
 
-  /**
-   * Ends the old ranges within (start, last] (to the end, where undefined) but the one that is the same as the new. Whether one of
-   * them ended at `last` too.
-   */
-  async #replace(start: string, last: Path | undefined, range: ManifestRange | undefined): Promise<boolean> {
-    const { state, package: id, to, onRange } = this.#update;
-    if (range !== undefined) onRange?.(range);
-    let old = state.db
-      .selectFrom('manifest_range')
-      .selectAll()
-      .where('package', '=', id)
-      .where('to_step', '=', openStep)
-      .where('last_path', '>', start);
-    if (last !== undefined) old = old.where('last_path', '<=', last);
-    const rows = await old.execute();
-    const row = range === undefined ? undefined : toRow(id, to, range);
-    const isKept = rows.some((one) => row !== undefined && one.last_path === row.last_path && one.sha256 === row.sha256);
-    for (const one of rows) if (!isKept || one.last_path !== row?.last_path) this.#pending.push({ row: one, isNew: false });
-    if (row !== undefined && !isKept) this.#pending.push({ row, isNew: true });
-    if (this.#pending.length >= 200) await this.flush();
-    return rows.some((one) => one.last_path === last);
+  async #oldWithin({ after, upTo }: Slice): Promise<ManifestRangeRow[]> {
+    const { state, package: id, from } = this.#update;
+    if (from === undefined) return [];
+    const old = visibleRanges(state, id, from).where('last_path', '>', after);
+    return (upTo === undefined ? old : old.where('last_path', '<=', upTo)).execute();
   }
 
-  async flush(): Promise<void> {
-    const { state, to, hold } = this.#update;
-    const pending = this.#pending;
-    this.#pending = [];
-    const writes = pending.map(({ row, isNew }): Write => {
-      if (isNew) return { query: state.db.insertInto('manifest_range').values(row) };
-      const ended = state.db.updateTable('manifest_range').set({ to_step: to }).where('package', '=', row.package);
-      return { query: ended.where('last_path', '=', row.last_path).where('from_step', '=', row.from_step) };
-    });
-    if (writes.length > 0) await state.write(hold, ...writes);
+  /** One unit after the other, in the order in which they were gathered. */
+  flush(): Promise<unknown> {
+    const { state, hold } = this.#update;
+    const [ended, begun] = [this.#ended, this.#begun];
+    this.#ended = [];
+    this.#begun = [];
+    const writes: Write[] = [];
+    if (ended.length > 0) writes.push({ query: this.#close, rows: ended });
+    if (begun.length > 0) writes.push(insertRows(state, 'manifest_range', rangeColumns, begun));
+    if (writes.length > 0) this.#written = this.#written.then(() => state.write(hold, ...writes));
+    return this.#written;
   }
-}
-
-function toRow(packageId: number, step: number, range: ManifestRange): ManifestRangeRow {
-  const { last, hash, entries, bytes } = range;
-  return { package: packageId, last_path: last, from_step: step, to_step: openStep, sha256: hash, lines: entries, bytes };
 }

@@ -16,7 +16,7 @@ import type { ListTicket, PublicShareView, Unlocked, Visitor } from '#shares/sha
 import type { ShareCounters } from '#shares/share-counters.ts';
 import { ShareHandle } from '#shares/share-handle.ts';
 import { clientOfAddress, clientOfTicket, clientOfUser, hashTicket, makeTicket, parseShareLink } from '#shares/share-link.ts';
-import { isNothing, makeOpening, type Opening, Openings, placeIn } from '#shares/share-opening.ts';
+import { gives, isNothing, makeOpening, type Opening, Openings, placeIn } from '#shares/share-opening.ts';
 import { rightsOf, type ShareRows, type StoredShare, stateOf } from '#shares/share-rows.ts';
 import type { ShareTargets } from '#shares/share-targets.ts';
 import { shareTree } from '#shares/share-tree.ts';
@@ -99,13 +99,13 @@ export class ShareDoor {
 
   /** The twin of open for handles that live on: nothing more comes out once the share, or its owner’s right, has ended. */
   async stillOpen(handle: ShareHandle): Promise<void> {
-    const ended = handle.endsAt !== undefined && handle.endsAt <= this.#clock();
+    if (this.#isAsFound(handle)) return;
     const { checked } = handle;
-    if (ended) throw shareNotFound();
-    const generation = this.#state.generation;
-    if (checked.state === generation) return;
+    if (isOver(handle, this.#clock())) throw shareNotFound();
+    const { generation } = this.#state;
     const row = await this.#rows.find(handle.share.id);
     if (row === undefined || row.generation !== checked.share || stateOf(row, this.#clock()) !== 'open') throw shareNotFound();
+    if (gives(row) !== checked.gives) throw shareNotFound();
     try {
       await this.#targets.check(row);
       await this.#mayShare(await this.#access.actorOf(row.owner_id), handle.place);
@@ -113,6 +113,11 @@ export class ShareDoor {
       throw isHidden(error) ? shareNotFound() : error;
     }
     handle.checked = { ...checked, state: generation };
+  }
+
+  /** Nothing has changed by which it could have ended since it was looked at. */
+  #isAsFound(handle: ShareHandle): boolean {
+    return handle.checked.state === this.#state.generation && !isOver(handle, this.#clock());
   }
 
   async countUse(handle: ShareHandle, leaf: Parameters<ShareUses['claim']>[1]): Promise<void> {
@@ -199,6 +204,7 @@ export class ShareDoor {
         path: opening.path,
         isFile,
         beforeRead: proof.action === 'download' ? (leaf) => this.#claim(handle, leaf) : undefined,
+        stillOpen: () => (this.#isAsFound(handle) ? undefined : this.stillOpen(handle)),
       }),
       path,
       about: opening.about,
@@ -341,6 +347,10 @@ function checkRight(row: StoredShare, action: Action, user: UserActor | undefine
 
 function hashTerms(terms: string): string {
   return createHash('sha256').update(terms).digest('hex');
+}
+
+function isOver({ endsAt }: ShareHandle, now: number): boolean {
+  return endsAt !== undefined && endsAt <= now;
 }
 
 /** What nobody but the owner may tell apart from a share that is not there. */

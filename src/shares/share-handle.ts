@@ -11,6 +11,8 @@ export interface ShareHandleOptions extends HandleOptions {
 export interface CheckedUnder {
   readonly state: number;
   readonly share: number;
+  /** What the share gave then (see share-opening.ts). */
+  readonly gives: string;
 }
 
 export class ShareHandle extends Handle {

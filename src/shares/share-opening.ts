@@ -54,9 +54,14 @@ export function makeOpening({ client, isAccepted, ...decided }: Decided, address
       ...(row.max_bytes === null ? {} : { maxBytes: row.max_bytes }),
     },
     about,
-    checked: { state: decided.generation, share: row.generation },
+    checked: { state: decided.generation, share: row.generation, gives: gives(row) },
     view: publicView(row, inner, about, !isAccepted),
   };
+}
+
+/** All that a handle takes from its share: one that was opened before this changed gives out nothing more. */
+export function gives({ rights, terms, on_drift, max_objects, max_bytes, not_before, expires_at }: StoredShare): string {
+  return JSON.stringify([rights, terms, on_drift, max_objects, max_bytes, not_before, expires_at]);
 }
 
 /** Where a path of the share lies: for the rights of its owner. */

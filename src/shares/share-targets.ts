@@ -11,7 +11,7 @@ import { parseReference } from '#packages/package.ts';
 import type { Packages } from '#packages/packages.ts';
 import { pathOf, type StoredShare } from '#shares/share-rows.ts';
 import type { Sources } from '#sources/sources.ts';
-import type { State } from '#state/state.ts';
+import type { State, Write } from '#state/state.ts';
 
 /** The columns that say what is shared. */
 type TargetColumns = Pick<StoredShare, 'target' | 'package' | 'version' | 'source' | 'path'>;
@@ -84,6 +84,22 @@ export class ShareTargets {
     const { db } = this.#state;
     const source = await db.selectFrom('source').select('removed_at').where('id', '=', row.source).executeTakeFirst();
     if (source === undefined || source.removed_at !== null) throw gone();
+  }
+
+  /** Inside of the unit that makes a share, so that none is made for what was taken away since it was parsed. Errors: not_found. */
+  isThere({ package: packageId, version, source }: TargetColumns, owner: UserActor): Write[] {
+    const { db } = this.#state;
+    const expect = { changes: 1, code: 'not_found', message: 'What shall be shared is gone.' } as const;
+    const writes: Write[] = [{ query: db.selectFrom('user').select('id').where('id', '=', owner.id).where('disabled', '=', 0), expect }];
+    if (packageId !== null)
+      writes.push({ query: db.selectFrom('package').select('id').where('id', '=', packageId).where('removed_at', 'is', null), expect });
+    if (packageId !== null && version !== null) {
+      const kept = db.selectFrom('version').select('number').where('package', '=', packageId).where('number', '=', version);
+      writes.push({ query: kept.where('withdrawn_at', 'is', null), expect });
+    }
+    if (source !== null)
+      writes.push({ query: db.selectFrom('source').select('id').where('id', '=', source).where('removed_at', 'is', null), expect });
+    return writes;
   }
 
   async #parseSource(actor: UserActor, text: string, below: string | undefined): Promise<{ handle: Handle; columns: TargetColumns }> {

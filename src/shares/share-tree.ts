@@ -2,8 +2,9 @@
 import { guardTree, type View } from '#access/guard.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Entry, Leaf } from '#model/entry.ts';
+import { type HoldCheck, holdTree } from '#model/held-tree.ts';
 import { nameOf, type Path, parentOf, parsePath, root } from '#model/path.ts';
-import { getEntry, rebase, type Tree } from '#model/tree.ts';
+import { getEntry, rebase, type Tree, walkBatches } from '#model/tree.ts';
 
 export interface ShareTreeOptions {
   readonly tree: Tree;
@@ -13,16 +14,20 @@ export interface ShareTreeOptions {
   readonly isFile: boolean;
   /** Called before the first byte of a leaf, with its path in the share; refuses by throwing. Without it nothing is read. */
   readonly beforeRead?: ((leaf: Leaf) => Promise<void>) | undefined;
+  /** Throws where the share has ended. */
+  readonly stillOpen: HoldCheck;
 }
 
-export function shareTree({ tree, path, isFile, beforeRead }: ShareTreeOptions): Tree {
-  const whole = isFile ? singleFile(tree, path) : rebase(tree, path);
+export function shareTree({ tree, path, isFile, beforeRead, stillOpen }: ShareTreeOptions): Tree {
+  const whole = holdTree(isFile ? singleFile(tree, path) : rebase(tree, path), stillOpen);
   const rooted = beforeRead === undefined && !whole.frozen ? guardTree(whole, async () => viewOnly) : whole;
   return {
     frozen: rooted.frozen,
     list: (folder, page) => rooted.list(folder, page),
     find: (entry, options) => rooted.find(entry, options),
     walk: (folder, options) => rooted.walk(folder, options),
+    batches: (folder, options) => walkBatches(rooted, folder, options),
+    mark: async () => rooted.mark?.(),
     async *read(entryPath, options) {
       if (beforeRead === undefined) throw new PackageRError('forbidden', 'This was opened to be viewed only.', { operation: 'share.read' });
       const entry = await getEntry(rooted, entryPath, options?.signal);

@@ -19,6 +19,7 @@ import type { Packages } from '#packages/packages.ts';
 import type { NewShare, ShareLimits, Visitor } from '#shares/share.ts';
 import { Shares } from '#shares/shares.ts';
 import { Sources } from '#sources/sources.ts';
+import { returned } from '#state/state.ts';
 import { Vault } from '#state/vault.ts';
 import { fakeClock } from '#testing/fake-clock.ts';
 import { memoryTree, pointerFile, textFile } from '#testing/memory-tree.ts';
@@ -87,7 +88,10 @@ function fakePackages(access: Access, alice: UserActor, { state }: TemporaryStat
     const namespace = await state.db.selectFrom('namespace').selectAll().where('name', '=', 'alice').executeTakeFirstOrThrow();
     const values = { namespace_id: namespace.id, name: 'p', head: 1, top: 1, frozen: 1, open_step: null, open_job: null } as const;
     const row = { ...values, forked_from: null, generation: 1, created_at: 0, removed_at: null };
-    await state.write({ query: state.db.insertInto('package').values(row) });
+    const [made] = await state.write({ query: state.db.insertInto('package').values(row).returning('id') });
+    const counts = { digest: '', message: '', author: '', frozen_at: 5, entries: 3, bytes: 10, manifest_bytes: 1 };
+    const version = { package: returned<{ id: number }>(made).id, number: 3, step: 1, withdrawn_at: null, withdrawn_reason: null };
+    await state.write({ query: state.db.insertInto('version').values({ ...version, ...counts }) });
   };
   const open = async (actor: UserActor, action: Action, { name }: PackageReference, path: Path) => {
     const query = state.db.selectFrom('package').selectAll().where('name', '=', name).where('removed_at', 'is', null);
@@ -554,15 +558,15 @@ describe('shares', () => {
       const { number } = await h.make();
       const bob = h.user('bob');
       const tries = [
-        h.shares.get(bob, number),
-        h.shares.update(bob, number, { title: 'x' }),
-        h.shares.pause(bob, number),
-        h.shares.revoke(bob, number),
-        h.shares.rotate(bob, number),
-        h.shares.get(bob, 99),
-        h.shares.get(bob, 1.5),
+        () => h.shares.get(bob, number),
+        () => h.shares.update(bob, number, { title: 'x' }),
+        () => h.shares.pause(bob, number),
+        () => h.shares.revoke(bob, number),
+        () => h.shares.rotate(bob, number),
+        () => h.shares.get(bob, 99),
+        () => h.shares.get(bob, 1.5),
       ];
-      for (const work of tries) await fails(work, 'not_found');
+      for (const work of tries) await fails(work(), 'not_found');
       await fails(h.shares.list(bob, { all: true }), 'forbidden');
       expect((await h.shares.list(bob)).shares).toEqual([]);
       expect((await h.shares.list(system, { all: true })).shares).toMatchObject([{ number, owner: { name: 'alice' }, title: '' }]);

@@ -85,8 +85,14 @@ export class Shares {
     this.#counters = new ShareCounters({ state, clock });
     const uses = new ShareUses({ state, clock });
     this.#door = new ShareDoor({ ...options, rows: this.#rows, targets: this.#targets, counters: this.#counters, uses });
-    packages.onDelete((id) => this.#describeLive('package', Number(id)));
-    sources.onRemove((id) => this.#describeLive('source', Number(id)));
+    packages.onDelete(
+      (id) => this.#describeLive('package', id),
+      (id) => [this.#expectNone('package', id)],
+    );
+    sources.onRemove(
+      (id) => this.#describeLive('source', Number(id)),
+      (id) => [this.#expectNone('source', Number(id))],
+    );
   }
 
   /**
@@ -114,7 +120,8 @@ export class Shares {
       created_at: now,
     };
     const named = await this.#nameAudience(id, share);
-    const unit = [...this.#limitCreation(owner, now), { query: this.#state.db.insertInto('share').values(row) }, ...named];
+    const isThere = this.#targets.isThere(target, owner);
+    const unit = [...isThere, ...this.#limitCreation(owner, now), { query: this.#state.db.insertInto('share').values(row) }, ...named];
     await this.#state.write(...unit).catch((error: unknown) => this.#failCreation(error, owner, now));
     const stored = await this.#rows.find(id);
     if (stored === undefined) throw new PackageRError('internal', 'A share was lost while it was made.');
@@ -168,12 +175,18 @@ export class Shares {
     return this.#change(actor, row, 'resume', { paused_at: null }, { endTickets: false });
   }
 
-  /** For ever. May be called twice. Errors: not_found, forbidden. */
+  /** For ever, whatever else is changed at the same time. May be called twice. Errors: not_found, forbidden. */
   async revoke(actor: Actor, number: number): Promise<ShareView> {
-    const row = await this.#owned(actor, number);
-    checkScope(actor);
-    if (row.revoked_at !== null) return this.#view(row);
-    return this.#change(actor, row, 'revoke', { revoked_at: this.#clock() }, { endTickets: true });
+    for (;;) {
+      const row = await this.#owned(actor, number);
+      checkScope(actor);
+      if (row.revoked_at !== null) return this.#view(row);
+      try {
+        return await this.#change(actor, row, 'revoke', { revoked_at: this.#clock() }, { endTickets: true });
+      } catch (error) {
+        if (!isError(error, 'precondition_failed')) throw error;
+      }
+    }
   }
 
   /** A new id; the old link and all tickets are dead. */
@@ -277,13 +290,15 @@ export class Shares {
   ): Promise<ShareView> {
     const { db } = this.#state;
     const generation = row.generation + 1;
-    const change = db
+    const unchanged = db
       .updateTable('share')
       .set({ ...columns, ...(endTickets ? { generation } : {}) })
       .where('number', '=', row.number)
       .where('id', '=', row.id)
       .where('generation', '=', row.generation)
       .where('revoked_at', 'is', null);
+    // What was decided on what was there is not written over what came between, column by column.
+    const change = columnsOf(columns).reduce((query, column) => query.where(column, 'is not distinct from', row[column]), unchanged);
     const message = `Share ${row.number} was changed in the meantime.`;
     const tickets = endTickets ? [{ query: db.deleteFrom('ticket').where('share', '=', row.number) }] : [];
     await this.#state.write({ query: change, expect: { changes: 1, code: 'precondition_failed', message } }, ...tickets, ...alongside);
@@ -349,21 +364,34 @@ export class Shares {
   }
 
   async #describeLive(kind: 'package' | 'source', id: number): Promise<string | undefined> {
-    const now = this.#clock();
-    const { count } = await this.#state.db
-      .selectFrom('share')
-      .select((eb) => eb.fn.countAll<number>().as('count'))
-      .where(kind, '=', id)
-      .where('revoked_at', 'is', null)
-      .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]))
-      .executeTakeFirstOrThrow();
+    const live = this.#liveOf(kind, id);
+    const { count } = await live.select((eb) => eb.fn.countAll<number>().as('count')).executeTakeFirstOrThrow();
     if (Number(count) === 0) return undefined;
     return Number(count) === 1 ? '1 live share shows it.' : `${count} live shares show it.`;
+  }
+
+  /** Inside of the unit that takes the target away, for a share that was made since it was looked at. */
+  #expectNone(kind: 'package' | 'source', id: number): Write {
+    const query = this.#liveOf(kind, id).select('number').limit(1);
+    return { query, expect: { changes: 'none', code: 'in_use', message: 'A live share shows it.' } };
+  }
+
+  #liveOf(kind: 'package' | 'source', id: number) {
+    const now = this.#clock();
+    return this.#state.db
+      .selectFrom('share')
+      .where(kind, '=', id)
+      .where('revoked_at', 'is', null)
+      .where((eb) => eb.or([eb('expires_at', 'is', null), eb('expires_at', '>', now)]));
   }
 
   #record(actor: Actor, verb: string, number: number, details: Readonly<Record<string, string>>): void {
     this.#events.record({ actor, action: `share.${verb}`, subject: `share:${number}`, details });
   }
+}
+
+function columnsOf(columns: Partial<StoredShare>): (keyof StoredShare)[] {
+  return Object.keys(columns) as (keyof StoredShare)[];
 }
 
 function isAdmin(actor: Actor): boolean {

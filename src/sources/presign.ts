@@ -43,12 +43,35 @@ export interface Reach {
   current(): Driver;
 }
 
-const reaches = new WeakMap<SourceHandle, Reach>();
+/** A base class that makes no object but takes the one it is given. */
+const Given = class {
+  constructor(handle: SourceHandle) {
+    // biome-ignore lint/correctness/noConstructorReturn: that is what it is for
+    return handle;
+  }
+} as new (
+  handle: SourceHandle,
+) => object;
+
+/** The reach of a handle, which this module alone can read: a private field of the handle itself, since a WeakMap costs a µs for each. */
+class Bound extends Given {
+  readonly #reach: Reach;
+
+  constructor(handle: SourceHandle, reach: Reach) {
+    super(handle);
+    this.#reach = reach;
+  }
+
+  static reachOf(handle: SourceHandle): Reach | undefined {
+    return #reach in handle ? handle.#reach : undefined;
+  }
+}
+
 const doors = new WeakMap<Sources, (sourceId: string) => Promise<Reach>>();
 
 /** For `Sources`, when it opens a handle. */
 export function bindHandle(handle: SourceHandle, reach: Reach): void {
-  reaches.set(handle, reach);
+  new Bound(handle, reach);
 }
 
 /** For `Sources`, when it is made: how a source’s driver is found for a signature that was verified. */
@@ -117,7 +140,7 @@ export async function writeSigned(
 }
 
 function reachOf(handle: SourceHandle): Reach {
-  const reach = reaches.get(handle);
+  const reach = Bound.reachOf(handle);
   if (reach === undefined) throw new PackageRError('forbidden', 'This handle was not opened by sources.');
   return reach;
 }

@@ -3,7 +3,7 @@
  * changes, the next call takes a new driver, and the old one is closed after its last call. What is wrong with one source stays with it.
  *
  * Layers, from the outside: drain · log (one event a call, retries included) · breaker (a source that is down is not tried) · retry (waits
- * outside of the limit) · limit (calls at once) · timeout (of each attempt) · prefix · driver.
+ * outside of the limit) · limit (calls at once) · timeout (of each attempt) · prefix · order (of listings) · driver.
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Connector } from '#drivers/connector.ts';
@@ -13,6 +13,7 @@ import { breaker } from '#layers/breaker.ts';
 import { drain } from '#layers/drain.ts';
 import { limit } from '#layers/limit.ts';
 import { type DriverEvent, log } from '#layers/log.ts';
+import { order } from '#layers/order.ts';
 import { prefix } from '#layers/prefix.ts';
 import { retry } from '#layers/retry.ts';
 import { timeout } from '#layers/timeout.ts';
@@ -204,7 +205,7 @@ export class SourceDrivers {
     });
     const bare = await openBare(async () => {
       const driver = await definition.open({ options, secrets }, this.#contextOf(String(row.id)));
-      return prefix(driver, rootOf(options['prefix']));
+      return prefix(order(driver), rootOf(options['prefix']));
     }, row);
     return this.#wrap(bare, row);
   }

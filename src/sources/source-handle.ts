@@ -3,10 +3,17 @@ import { Handle, type HandleOptions } from '#access/handle.ts';
 import type { SourceView } from '#sources/source.ts';
 
 export class SourceHandle extends Handle {
-  readonly source: SourceView;
+  readonly #view: () => SourceView;
+  #source: SourceView | undefined;
 
-  constructor(options: HandleOptions & { readonly source: SourceView }) {
+  constructor(options: HandleOptions & { readonly source: () => SourceView }) {
     super(options);
-    this.source = options.source;
+    this.#view = options.source;
+  }
+
+  /** As it was when it was first asked for. */
+  get source(): SourceView {
+    this.#source ??= this.#view();
+    return this.#source;
   }
 }

@@ -92,9 +92,14 @@ export class SourceRows {
     await this.#named(change.name, this.#state.write({ query, expect }, ...alongside));
   }
 
+  /** Whatever else is changed at the same time. Errors: not_found where it was removed already. */
   async remove(row: KeptSource, at: number, alongside: readonly Write[]): Promise<void> {
-    const changes = { removed_at: at, updated_at: at, generation: row.generation + 1 };
-    await this.#state.write({ query: this.#state.db.updateTable('source').set(changes).where('id', '=', row.id) }, ...alongside);
+    const query = this.#state.db
+      .updateTable('source')
+      .set((on) => ({ removed_at: at, updated_at: at, generation: on('generation', '+', 1) }))
+      .where('id', '=', row.id)
+      .where('removed_at', 'is', null);
+    await this.#state.write({ query, expect: { changes: 1, code: 'not_found', message: 'The source was removed already.' } }, ...alongside);
   }
 
   #values({ name, driver, title, options, at }: NewRow) {

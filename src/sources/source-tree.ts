@@ -4,8 +4,9 @@
  * byte order of full paths, which is that of the keys. An object `a` beside `a/b` gives both a pointer and a folder `a`: a live tree
  * shows what is there, and annexing decides.
  */
+import { createHash, type Hash } from 'node:crypto';
 import type { Driver, ListPage, ListRequest, ObjectInfo } from '#drivers/driver.ts';
-import { walkRanges } from '#drivers/ranges.ts';
+import { walkRangePages } from '#drivers/ranges.ts';
 import { isError, PackageRError } from '#errors/error.ts';
 import type { Entry, Leaf, Pointer, Unnamable } from '#model/entry.ts';
 import { compareKeys, type Key, keyLimits } from '#model/key.ts';
@@ -73,17 +74,33 @@ export class SourceTree implements Tree {
 
   /** What cannot be named is passed over and told to `options.onUnnamable`. Errors also: unsupported for a store without order. */
   async *walk(folder: Path, options: WalkOptions = {}): AsyncGenerator<Leaf, void> {
+    for await (const leaves of this.batches(folder, options)) yield* leaves;
+  }
+
+  async *batches(folder: Path, options: WalkOptions = {}): AsyncGenerator<readonly Leaf[], void> {
     const { after, signal } = options;
     if (!this.#options.driver().capabilities.ordered)
       throw new PackageRError('unsupported', 'This source lists in no order, so it cannot be walked.', { operation: 'sources.walk' });
     const own =
       folder === root || (after !== undefined && compareBytes(after, folder) >= 0) ? undefined : await this.#findPointer(folder, signal);
-    if (own !== undefined) yield own;
+    if (own !== undefined) yield [own];
     if (!fitsKey(folder, 1)) return;
-    for await (const info of walkObjects(this.#options.driver, prefixOf(folder), after, signal)) {
-      const path = toPath(info.key);
-      if (path !== undefined) yield this.#pointerOf(info, path);
-      else if (!isMarker(info)) options.onUnnamable?.(unnamableOf(info));
+    for await (const page of walkPages(this.#options.driver, prefixOf(folder), after, signal)) {
+      const leaves: Leaf[] = [];
+      const unnamable: Unnamable[] = [];
+      const tell = (): void => {
+        for (const one of unnamable.splice(0)) options.onUnnamable?.(one);
+      };
+      for (const info of page) {
+        const path = toPath(info.key);
+        if (path !== undefined) {
+          tell();
+          leaves.push(this.#pointerOf(info, path));
+        } else if (!isMarker(info)) unnamable.push(unnamableOf(info));
+      }
+      if (leaves.length > 0) yield leaves;
+      // Who goes on behind the last leaf later is told of these then.
+      tell();
     }
   }
 
@@ -98,13 +115,16 @@ export class SourceTree implements Tree {
     }
     const driver = this.#options.driver();
     const version = driver.capabilities.versions ? pointer.version : undefined;
-    const { body } = await driver.read(pointer.key, { range, version, signal });
+    const { info, body } = await driver.read(pointer.key, { range, version, signal });
+    const whole = range === undefined ? new WholeBody(pointer, info) : undefined;
     let size = 0;
     for await (const chunk of body) {
       size += chunk.length;
       if (size > maxBytes) throw new PackageRError('too_large', `${JSON.stringify(path)} has grown beyond ${maxBytes} bytes.`);
+      whole?.push(chunk);
       yield chunk;
     }
+    whole?.end();
   }
 
   async #findPointer(path: Path, signal: AbortSignal | undefined): Promise<Pointer | undefined> {
@@ -179,6 +199,38 @@ export class SourceTree implements Tree {
   }
 }
 
+/** Holds what is read to what was found: no other object, no byte less, no byte changed. */
+class WholeBody {
+  readonly #pointer: Pointer;
+  readonly #hashes: readonly { readonly value: string; readonly hash: Hash }[];
+  #size = 0;
+
+  constructor(pointer: Pointer, info: ObjectInfo) {
+    const isSame = info.size === pointer.size && (info.etag ?? pointer.etag) === (pointer.etag ?? info.etag);
+    if (!isSame) throw changed(pointer.path);
+    this.#pointer = pointer;
+    this.#hashes = pointer.checksums
+      .filter(({ algorithm, evidence }) => evidence !== 'stated' && (algorithm === 'sha256' || algorithm === 'md5'))
+      .map(({ algorithm, value }) => ({ value, hash: createHash(algorithm) }));
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#size += chunk.length;
+    for (const { hash } of this.#hashes) hash.update(chunk);
+  }
+
+  end(): void {
+    const { path, size } = this.#pointer;
+    if (this.#size !== size) throw changed(path);
+    for (const { value, hash } of this.#hashes) if (hash.digest('hex') !== value) throw changed(path);
+  }
+}
+
+function changed(path: Path): PackageRError {
+  const message = `The bytes of ${JSON.stringify(path)} are not those that the store told of: it changed while it was read, or came broken.`;
+  return new PackageRError('store_response', message, { operation: 'sources.read', retry: 'temporary' });
+}
+
 /** Whether an object of this name and size may be shown and edited in place. */
 export function isInline(path: Path, size: number, policy: InlinePolicy): boolean {
   const name = nameOf(path);
@@ -190,10 +242,10 @@ export function isInline(path: Path, size: number, policy: InlinePolicy): boolea
  * All objects under a prefix in byte order: in as many key ranges at once as pay for this store, else a page when it is wanted. Each states
  * its object version where the store keeps them, so that what is made of it names one object exactly.
  */
-function walkObjects(driver: () => Driver, prefix: string, after: string | undefined, signal: AbortSignal | undefined) {
+function walkPages(driver: () => Driver, prefix: string, after: string | undefined, signal: AbortSignal | undefined) {
   const { parallelListings, versions } = driver().capabilities;
   const pace = parallelListings === undefined ? { window: 0 } : { concurrency: parallelListings };
-  return walkRanges(driver, { prefix, after, versions, signal, ...pace });
+  return walkRangePages(driver, { prefix, after, versions, signal, ...pace });
 }
 
 const packings = ['utf8', 'base64url', 'base64'] as const;

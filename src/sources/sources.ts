@@ -23,7 +23,7 @@ import { type KeptSource, SourceRows } from '#sources/source-rows.ts';
 import { SourceSecrets } from '#sources/source-secrets.ts';
 import { type InlinePolicy, SourceTree } from '#sources/source-tree.ts';
 
-import type { State } from '#state/state.ts';
+import type { State, Write } from '#state/state.ts';
 import type { Vault } from '#state/vault.ts';
 
 export interface SourcesOptions extends Omit<SourceDriversOptions, 'secrets'> {
@@ -46,6 +46,9 @@ export interface TestOptions {
 /** A sentence on who uses the source with this id, or undefined: a source in use is not removed unless forced. */
 export type RemovalCheck = (id: string) => Promise<string | undefined>;
 
+/** What must hold in the very unit that removes it: of who uses it since that was asked. */
+export type RemovalGuard = (id: string) => readonly Write[];
+
 export class Sources {
   readonly #access: Access;
   readonly #events: Recorder;
@@ -59,6 +62,7 @@ export class Sources {
   readonly #secrets: SourceSecrets;
   readonly #drivers: SourceDrivers;
   readonly #checks: RemovalCheck[] = [];
+  readonly #guards: RemovalGuard[] = [];
 
   constructor(options: SourcesOptions) {
     this.#access = options.access;
@@ -111,8 +115,9 @@ export class Sources {
   }
 
   /** Registers who may object to the removal of a source. */
-  onRemove(check: RemovalCheck): void {
+  onRemove(check: RemovalCheck, guard?: RemovalGuard): void {
     this.#checks.push(check);
+    if (guard !== undefined) this.#guards.push(guard);
   }
 
   /** Those that the actor may list, by name. Opens nothing. */
@@ -181,7 +186,8 @@ export class Sources {
     }
     if (uses.length > 0 && options.force !== true)
       throw new PackageRError('in_use', `The source ${name} is still in use: ${uses.join(' ')}`);
-    await this.#rows.remove(row, this.#clock(), [this.#secrets.remove(id)]);
+    const guards = options.force === true ? [] : this.#guards.flatMap((guard) => guard(id));
+    await this.#rows.remove(row, this.#clock(), [...guards, this.#secrets.remove(id)]);
     await this.#drivers.drop(row.id);
     this.#record(actor, 'source.remove', id, { name, forced: uses.length > 0 });
   }
@@ -245,7 +251,7 @@ export class Sources {
       subject: `source:${id}`,
       curator: curatorOf(actor),
       mayLocate: true,
-      source: this.#view(row),
+      source: () => this.#view(row),
     });
     bindHandle(handle, reach);
     return handle;

@@ -108,6 +108,10 @@ const numbers = (count: number) => Array.from({ length: count }, (_, index) => `
 const shapes: Readonly<Record<string, (count: number) => string[]>> = {
   'one flat prefix': numbers,
   'hash prefixes': (count) => Array.from({ length: count }, (_, index) => `${hash(index).slice(0, 2)}/${hash(index).slice(2)}`).sort(),
+  'hash folders whose names are said again': (count) =>
+    Array.from({ length: count }, (_, index) => `${hash(index).slice(0, 2)}/${hash(index)}`).sort(),
+  'hash folders, two levels said again': (count) =>
+    Array.from({ length: count }, (_, index) => `x/${hash(index)[0]}/${hash(index)[1]}/y-${hash(index)}`).sort(),
   'a date tree': (count) =>
     Array.from({ length: count }, (_, index) => {
       const day = new Date(Date.UTC(2021, 0, 1) + Math.floor((index * 1000) / count) * 86_400_000).toISOString().slice(0, 10);
@@ -244,6 +248,25 @@ describe('key ranges', () => {
     expect(held.requests.length).toBeGreaterThan(8);
     expect(held.requests.length).toBeLessThanOrEqual(45);
     await walk.return();
+  });
+
+  it('hold fewer objects where their keys are long', async () => {
+    const keys = numbers(50_000).map((name) => `${'long/'.repeat(100)}${name}`);
+    const held = new Held(cannedOf(keys), 100);
+    const windowBytes = 2 * 1024 * 1024;
+    const walk = walkRangePages(() => held.driver, { prefix: '', concurrency: 8, windowBytes });
+    await held.settle(walk.next(), () => 0);
+    for (let idle = 0; idle < 20; idle = held.waiting.length === 0 ? idle + 1 : 0) {
+      for (const { answer } of held.waiting.splice(0)) answer();
+      await turn();
+    }
+    expect(held.requests.length).toBeGreaterThan(4);
+    expect(held.requests.length * 100 * 500).toBeLessThan(2 * windowBytes);
+    await walk.return();
+    const few = new Held(cannedOf(keys.slice(0, 20_000)), 100);
+    const work = collect(few.driver, { concurrency: 8, windowBytes });
+    await few.rounds(work);
+    expect(await work).toEqual(keys.slice(0, 20_000));
   });
 
   it('fail at once with any of them, and abort the others', async () => {

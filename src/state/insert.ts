@@ -13,5 +13,5 @@ export function insertRows<T extends keyof Schema>(
   const quote = (name: string): string => `"${name}"`;
   const places = columns.map((_, index) => (state.dialect === 'postgres' ? `$${index + 1}` : '?'));
   const sql = `insert into ${quote(table)} (${columns.map(quote).join(', ')}) values (${places.join(', ')})`;
-  return { query: CompiledQuery.raw(sql), rows };
+  return { query: CompiledQuery.raw(sql), rows, insert: { table, columns } };
 }

@@ -29,6 +29,7 @@ export interface Schema {
   text: TextRow;
   manifest_range: ManifestRangeRow;
   version: VersionRow;
+  version_source: VersionSourceRow;
   share: ShareRow;
   share_audience: ShareAudienceRow;
   share_use: ShareUseRow;
@@ -38,6 +39,9 @@ export interface Schema {
   job: JobRow;
   event: EventRow;
   idempotency: IdempotencyRow;
+  search_segment: SearchSegmentRow;
+  search_block: SearchBlockRow;
+  search_gram: SearchGramRow;
 }
 
 /** Settings stored by an administrator; `value` is JSON. */
@@ -255,6 +259,17 @@ export interface VersionRow {
   withdrawn_reason: string | null;
 }
 
+/** What a version holds of one source. Versions that were frozen before this was kept have no rows: then the sums are not those of the version. */
+export interface VersionSourceRow {
+  package: number;
+  number: number;
+  /** 0: its texts. */
+  source: number;
+  entries: number;
+  /** Sum of the sizes. */
+  bytes: number;
+}
+
 export interface ShareRow {
   /** 128 random bits, base64url. Rotating gives a new one. */
   id: string;
@@ -353,6 +368,8 @@ export interface JobRow {
   lease_owner: string | null;
   leased_until: number;
   cancel_asked: number;
+  /** Starts since its checkpoint last got on. */
+  attempts: number;
   created_at: number;
   started_at: number | null;
   finished_at: number | null;
@@ -379,4 +396,35 @@ export interface IdempotencyRow {
   status: number;
   answer: string;
   created_at: number;
+}
+
+/** Derived data: an index of the names of rows that began in the steps (after_step, through_step]. Deleted with the step it goes up to. */
+export interface SearchSegmentRow {
+  /** Never given again: rows of blocks and grams without a segment are left-overs. */
+  id: Generated<number>;
+  package: number;
+  after_step: number;
+  through_step: number;
+  /** How many there are; 0 while it is built. */
+  paths: number;
+  blocks: number;
+  /** 1: complete, and used. */
+  ready: number;
+  created_at: number;
+}
+
+/** Some paths in byte order, as packages/search/blocks.ts writes them. */
+export interface SearchBlockRow {
+  segment: number;
+  block: number;
+  paths: Uint8Array;
+}
+
+/** In which blocks a gram stands; a long list falls into parts. */
+export interface SearchGramRow {
+  segment: number;
+  /** As packages/search/grams.ts counts them. */
+  gram: number;
+  part: number;
+  blocks: Uint8Array;
 }

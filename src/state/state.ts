@@ -11,8 +11,8 @@ export interface State {
   /** Reads only; a write through it fails. No statement stays open across an await: ask for bounded batches. */
   readonly db: Kysely<Schema>;
   /**
-   * A read of at most one row that is made ready once, for paths that are hot. `query` is compiled with any values; what `first` is
-   * given takes their place, in the order in which they stand in it.
+   * A read that is made ready once, for paths that are hot. `query` is compiled with any values; what `first` or `all` is given takes
+   * their place, in the order in which they stand in it.
    */
   prepare(query: Compilable): PreparedRead;
   /**
@@ -22,14 +22,40 @@ export interface State {
   write(...unit: readonly Write[]): Promise<readonly WriteResult[]>;
   /** Raised by every write of a unit that touches access, sources, packages or shares: decisions kept in memory hold for one generation only. */
   readonly generation: number;
+  /** Where the engine reads in this process: threads that do long reads beside the event loop. */
+  readonly threads?: ReadThreads;
   /** A consistent copy while work goes on; verified before it resolves. `path` must not exist. */
   backup(path: string, options?: { readonly signal?: AbortSignal; onProgress?(done: number, total: number): void }): Promise<void>;
+  /** What the engine finds wrong with what it keeps, in its own words; none where all is whole. Left out where an engine does not tell. */
+  check?(signal?: AbortSignal): Promise<readonly string[]>;
   close(): Promise<void>;
 }
 
 export interface PreparedRead {
   /** The columns of the row in the order in which they were selected; at once where the engine answers at once. */
   first(...values: SqlValue[]): readonly SqlValue[] | undefined | Promise<readonly SqlValue[] | undefined>;
+  /** All rows, each as `first` gives one: ask for bounded batches. */
+  all(...values: SqlValue[]): readonly (readonly SqlValue[])[] | Promise<readonly (readonly SqlValue[])[]>;
+}
+
+export interface ReadThreads {
+  /** Threads that work at once. */
+  readonly size: number;
+  /** Resolves to what the task gives. Errors: those of the task, that of the signal at once, state_failed. */
+  run<O>(task: ReadTask): Promise<O>;
+}
+
+export interface ReadTask {
+  /** The module of the thread, which calls `serveReads`, and which of its tasks. */
+  readonly entry: URL;
+  readonly name: string;
+  /** Plain data. */
+  readonly input: unknown;
+  /** A question that is answered soon: it does not wait behind long work. */
+  readonly isShort?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** Told what the task hands out while it works, in order. */
+  onValue?(value: unknown): void;
 }
 
 export interface Write {
@@ -37,7 +63,11 @@ export interface Write {
   readonly query: Compilable | CompiledQuery;
   /** Runs the statement once per row of parameters, in place of its own; for bulk. Values: string, number, null, bytes. */
   readonly rows?: readonly (readonly SqlValue[])[];
+  /** Said by `insertRows`: `rows` are inserted plainly into these columns, so that an engine may load them by a way of its own. */
+  readonly insert?: { readonly table: keyof Schema; readonly columns: readonly string[] };
   readonly expect?: Expectation;
+  /** Marks its unit as long work: what is not goes before it, where it waits. Units that are bulk keep their order among each other. */
+  readonly isBulk?: true;
   /** Only figures change, from which no decision follows: the generation stays, whatever the table. */
   readonly isCount?: true;
 }

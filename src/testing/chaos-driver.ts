@@ -22,6 +22,19 @@ export interface ChaosPlan {
   readonly resets?: number;
   /** An etag of another object is told. */
   readonly wrongEtags?: number;
+  /** A byte of the body is another one. */
+  readonly corrupted?: number;
+  /** The size of another object is told with a body. */
+  readonly wrongSizes?: number;
+  /** Two objects of a page have changed places. */
+  readonly outOfOrder?: number;
+  /** A page leads to where the listing has been. */
+  readonly olderCursors?: number;
+  /** A page without anything, that leads to itself. */
+  readonly emptyPages?: number;
+  /** An object is listed that is gone; one that is there is not listed. No listing can tell, so only who asks for objects finds out. */
+  readonly ghosts?: number;
+  readonly missing?: number;
 }
 
 export interface ChaosDriver extends Driver {
@@ -29,11 +42,28 @@ export interface ChaosDriver extends Driver {
   readonly faults: Readonly<Record<Fault, number>>;
 }
 
-export type Fault = 'error' | 'slow' | 'duplicate' | 'repeated' | 'truncated' | 'reset' | 'wrongEtag';
+const faultNames = [
+  'error',
+  'slow',
+  'duplicate',
+  'repeated',
+  'truncated',
+  'reset',
+  'wrongEtag',
+  'corrupted',
+  'wrongSize',
+  'order',
+  'older',
+  'empty',
+  'ghost',
+  'missing',
+] as const;
+
+export type Fault = (typeof faultNames)[number];
 
 export function chaos(inner: Driver, plan: ChaosPlan): ChaosDriver {
   const random = seeded(plan.seed);
-  const faults: Record<Fault, number> = { error: 0, slow: 0, duplicate: 0, repeated: 0, truncated: 0, reset: 0, wrongEtag: 0 };
+  const faults = Object.fromEntries(faultNames.map((name) => [name, 0])) as Record<Fault, number>;
   const strikes = (chance: number | undefined, fault: Fault): boolean => {
     const hit = chance !== undefined && chance > 0 && random() < chance;
     if (hit) faults[fault]++;
@@ -58,19 +88,39 @@ export function chaos(inner: Driver, plan: ChaosPlan): ChaosDriver {
     }
     return { ...page, objects };
   };
+  /** Cursors given out, by listing. */
+  const given = new Map<string, string[]>();
+  const misled = (page: ListPage, { prefix, delimiter }: ListRequest): ListPage => {
+    let objects = [...page.objects];
+    if (objects.length > 1 && strikes(plan.outOfOrder, 'order'))
+      objects = [...objects.slice(1, 2), ...objects.slice(0, 1), ...objects.slice(2)];
+    if (objects.length > 2 && strikes(plan.missing, 'missing')) objects.splice(1, 1);
+    const [first] = objects;
+    if (first !== undefined && strikes(plan.ghosts, 'ghost'))
+      objects.splice(1, 0, { ...first, key: `${first.key}~gone` as typeof first.key });
+    if (page.cursor === undefined) return { ...page, objects };
+    const before = given.get(`${delimiter} ${prefix}`) ?? [];
+    given.set(`${delimiter} ${prefix}`, [...before, page.cursor]);
+    const older = before.length > 0 && strikes(plan.olderCursors, 'older') ? before[Math.floor(random() * before.length)] : undefined;
+    return { ...page, objects, cursor: older ?? page.cursor };
+  };
   const readBody = ({ info, body }: ObjectBody): ObjectBody => {
-    const told = strikes(plan.wrongEtags, 'wrongEtag') ? { ...info, etag: `wrong-${faults.wrongEtag}` } : info;
+    const known = strikes(plan.wrongEtags, 'wrongEtag') ? { ...info, etag: `wrong-${faults.wrongEtag}` } : info;
+    const told = strikes(plan.wrongSizes, 'wrongSize') ? { ...known, size: known.size + (random() < 0.5 ? -1 : 1) } : known;
     const isTruncated = strikes(plan.truncated, 'truncated');
     const isReset = !isTruncated && strikes(plan.resets, 'reset');
-    return { info: told, body: isTruncated || isReset ? broken(body, isReset) : body };
+    const whole = strikes(plan.corrupted, 'corrupted') ? corrupted(body) : body;
+    return { info: told, body: isTruncated || isReset ? broken(whole, isReset) : whole };
   };
   return {
     ...inner,
     faults,
     async list(request) {
       await trouble('chaos.list', request.signal);
-      const limit = (request.limit ?? 1000) - (held.get(request.cursor ?? '')?.length ?? 0);
-      return listed(await inner.list({ ...request, limit }), request);
+      const { cursor } = request;
+      if (cursor !== undefined && strikes(plan.emptyPages, 'empty')) return { objects: [], prefixes: [], cursor };
+      const limit = (request.limit ?? 1000) - (held.get(cursor ?? '')?.length ?? 0);
+      return misled(listed(await inner.list({ ...request, limit }), request), request);
     },
     async stat(key, options) {
       await trouble('chaos.stat', options?.signal);
@@ -97,6 +147,15 @@ export function chaos(inner: Driver, plan: ChaosPlan): ChaosDriver {
           },
         }),
   };
+}
+
+/** The first byte of each chunk with a bit turned. */
+async function* corrupted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    const other = Uint8Array.from(chunk);
+    if (other[0] !== undefined) other[0] ^= 1;
+    yield other;
+  }
 }
 
 /** Half of the first chunk, then the end or a reset. */

@@ -22,6 +22,8 @@ export interface S3Answer {
   readonly body?: Buffer;
   /** The connection breaks after so many bytes of the body. */
   readonly breakAfter?: number;
+  /** Milliseconds before the first byte. */
+  readonly delay?: number;
 }
 
 /** Answers instead of the store, or changes its answer; undefined lets it pass. */
@@ -67,7 +69,9 @@ export async function openS3Server(options: S3ServerOptions = {}): Promise<S3Ser
       const store = new Store({ buckets, region, keys, clock, shape: { space, digitTokens, byFolder } });
       const answer = (instead = request): S3Answer => store.answer(instead);
       outgoing.setHeader('server', name);
-      send(request, outgoing, opened.fault?.(request, answer) ?? answer());
+      const given = opened.fault?.(request, answer) ?? answer();
+      if (given.delay === undefined) send(request, outgoing, given);
+      else setTimeout(() => send(request, outgoing, given), given.delay).unref();
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,4 +1,7 @@
-/** A State of its own in a temporary folder, for tests of what stands on it. */
+/**
+ * A State of its own in a temporary folder, for tests of what stands on it. Where PACKAGE_R_TEST_STATE=postgres, it is kept in the database
+ * that PACKAGE_R_TEST_DATABASE names, in a schema of its own: test/postgres runs whole suites so.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,10 +17,20 @@ export interface TemporaryState {
   close(): Promise<void>;
 }
 
+/** Where a state is kept, and how it goes away again. */
+async function makePlace(folder: string): Promise<{ open(): Promise<State>; remove(): Promise<void> }> {
+  const path = join(folder, 'state.sqlite');
+  if (process.env['PACKAGE_R_TEST_STATE'] !== 'postgres') return { open: () => openSqliteState(path), remove: async () => undefined };
+  const { makeSchema } = await import('./postgres.ts');
+  const { openPostgresState } = await import('#state/postgres/postgres-state.ts');
+  const schema = await makeSchema(process.env['PACKAGE_R_TEST_DATABASE'] ?? '');
+  return { open: () => openPostgresState(schema.url), remove: schema.remove };
+}
+
 export async function temporaryState(): Promise<TemporaryState> {
   const folder = await mkdtemp(join(tmpdir(), 'package-r-'));
-  const path = join(folder, 'state.sqlite');
-  let current = await openSqliteState(path);
+  const place = await makePlace(folder);
+  let current = await place.open();
   return {
     get state() {
       return current;
@@ -25,11 +38,12 @@ export async function temporaryState(): Promise<TemporaryState> {
     folder,
     async reopen() {
       await current.close();
-      current = await openSqliteState(path);
+      current = await place.open();
       return current;
     },
     async close() {
       await current.close();
+      await place.remove();
       await rm(folder, { recursive: true, force: true });
     },
   };

@@ -23,8 +23,6 @@ export interface TestSubject {
   readonly longestKey: number;
   /** Algorithms of the checksums that the store states for an object of one piece; all that the driver declares where left out. */
   readonly stated?: readonly string[];
-  /** Keys that this store lists in an order that cannot be put right: the driver refuses such a listing. */
-  misorders?(keys: readonly string[]): boolean;
   /** Uses a temporary URL as a client would; left out where nothing serves them. */
   fetchUrl?(url: TemporaryUrl, init?: FetchInit): Promise<FetchAnswer>;
   /** Lets this many seconds pass for whoever checks temporary URLs. */

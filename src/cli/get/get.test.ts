@@ -77,6 +77,11 @@ describe('package-r get', () => {
       signal: signal ?? new AbortController().signal,
       openLocal: () => Promise.reject(new Error('not here')),
       serve: () => Promise.reject(new Error('not here')),
+      copyState: () => Promise.reject(new Error('not here')),
+      restore: () => Promise.reject(new Error('not here')),
+      verifyFile: () => {
+        throw new Error('not here');
+      },
     });
     return { code, ...written };
   }

@@ -1,6 +1,6 @@
 /** `packages add, put, cat, mkdir, mv, cp, rm, meta`: every one is a step of the draft, and can be undone. */
 import { createReadStream } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { type Command, Option } from 'commander';
 import type { Job } from '#api/jobs.ts';
@@ -11,7 +11,7 @@ import { collect, parseSize } from '#cli/options.ts';
 import { entryPath, packagePath } from '#cli/packages/reference.ts';
 import { parseAssignments, splitSourcePath } from '#cli/places.ts';
 import { say, show } from '#cli/show.ts';
-import { printable, readStdin } from '#cli/terminal.ts';
+import { printable } from '#cli/terminal.ts';
 import type { Query } from '#client/client.ts';
 import { PackageRError } from '#errors/error.ts';
 import { parseInstant } from '#model/duration.ts';
@@ -175,14 +175,16 @@ async function openList(context: CliContext, file: string): Promise<{ body: Read
 function addTexts(packages: Command, context: CliContext): void {
   packages
     .command('put <package> <path> [file]')
-    .description('put a text (at most 1 MiB) from a file, or from stdin with “-”; without a file, the path names one here too')
+    .description(
+      'put a file, or stdin with “-”; without a file, the path names one here too. A text of at most 1 MiB is kept in the package, anything else goes to the upload source of the namespace and is annexed.',
+    )
     .option('--if-match <sha256>', 'only if the text there has this SHA-256')
     .action(async (reference: string, path: string, file: string | undefined, { ifMatch }: { ifMatch?: string }) => {
-      const bytes = file === '-' ? await readStdin(context.terminal) : await readFile(file ?? path);
+      const body = file === '-' ? Readable.from(context.terminal.stdin) : await openFile(file ?? path);
       const headers = ifMatch === undefined ? {} : { 'if-match': `"${ifMatch}"` };
       const client = await context.client();
       const edit = await client.call<Edit>('PUT', entryPath(reference, path), {
-        body: new Uint8Array(bytes),
+        body: Readable.toWeb(body) as unknown as ReadableStream<Uint8Array>,
         contentType: 'application/octet-stream',
         headers,
       });
@@ -199,6 +201,11 @@ function addTexts(packages: Command, context: CliContext): void {
     .command('mkdir <package> <folder>')
     .description('make an empty folder in the draft')
     .action((reference: string, path: string) => edit(context, reference, { operation: 'mkdir', path }));
+}
+
+/** Open already, so that a file that is not there is told before anything is sent. */
+async function openFile(path: string): Promise<Readable> {
+  return (await open(path)).createReadStream({ highWaterMark: 262_144 });
 }
 
 function addMoves(packages: Command, context: CliContext): void {

@@ -50,7 +50,9 @@ function addVersions(packages: Command, context: CliContext): void {
     .description('make the draft a version that never changes')
     .option('-m, --message <text>', 'what is new', '')
     .action(async (reference: string, { message }: { message: string }) => {
-      const version = await (await context.client()).post<Version>(`${packagePath(reference)}/versions`, { message });
+      const client = await context.client();
+      const answer = await client.post<Version | Job>(`${packagePath(reference)}/versions`, { message });
+      const version = 'digest' in answer ? answer : await frozenBy(context, reference, answer);
       if (context.isJson) context.json(version);
       say(context, `${reference}@${version.number}  ${version.entries} files, ${writeSize(version.bytes)}\n${version.digest}`);
     });
@@ -80,7 +82,8 @@ function addVersions(packages: Command, context: CliContext): void {
       await showList(context, client.pages<Change>(`${packagePath(reference)}/diff`, 'changes', query), {
         '': (one) => marks[one.kind],
         path: (one) => (one.from === undefined ? one.path : `${one.from} → ${one.path}`),
-        size: (one) => (one.entry.size === undefined ? '' : writeSize(one.entry.size)),
+        size: (one) =>
+          one.entry.size === undefined ? (one.entries === undefined ? '' : `${one.entries} files`) : writeSize(one.entry.size),
       });
     });
   packages
@@ -100,6 +103,11 @@ function addVersions(packages: Command, context: CliContext): void {
     .action(async (reference: string, { reason }: { reason: string }) =>
       show(context, await (await context.client()).post(`${packagePath(reference)}/withdraw`, { reason })),
     );
+}
+
+async function frozenBy(context: CliContext, reference: string, { id }: Job): Promise<Version> {
+  const { version } = await followJob(context, id);
+  return (await context.client()).get<Version>(`${packagePath(`${reference}@${version}`)}`);
 }
 
 function addChecks(packages: Command, context: CliContext): void {

@@ -7,6 +7,8 @@ export interface Habits {
   readonly keepsEmptySegments: boolean;
   /** Listings go folder by folder, each in the order of its names without the slash: `a/b` comes before `a.txt`. */
   readonly listsByFolder: boolean;
+  /** Where versions are kept, an object is listed where its name with this behind it belongs: `a` after `a-1`. */
+  readonly versionsFolder?: string;
   /** `a/` is answered for where only `a/b`, or only `a`, is there; what was put as `a/` says that it is a folder. */
   readonly answersForFolders: boolean;
   /** `If-None-Match: *` holds also where object versions are kept. */
@@ -18,7 +20,14 @@ const usual: Habits = { keepsDots: true, keepsEmptySegments: true, listsByFolder
 const habits: Readonly<Record<string, Habits>> = {
   aws: usual,
   ceph: { ...usual, createsOnce: false },
-  seaweedfs: { ...usual, keepsDots: false, keepsEmptySegments: false, listsByFolder: true, answersForFolders: true },
+  seaweedfs: {
+    ...usual,
+    keepsDots: false,
+    keepsEmptySegments: false,
+    listsByFolder: true,
+    answersForFolders: true,
+    versionsFolder: '.versions',
+  },
   versitygw: { ...usual, keepsDots: false, keepsEmptySegments: false },
 };
 

@@ -1,14 +1,19 @@
 /**
  * Listing a store that goes folder by folder, each in the order of its names without the slash (`a/b` before `a.txt`), in the order of bytes
  * (`a.txt` before `a/b`): each folder is listed by itself, and a folder waits until the names that come before its slash have passed.
+ * Where such a store keeps versions, it also lists an object after names that go on from its own (`a` after `a-1`, since its versions lie in
+ * `a.versions`); pages are sorted, and what a page may have left for the next one is looked up.
  */
 import { writeCursor } from '#drivers/cursor.ts';
 import type { ListPage, ListRequest, ObjectInfo } from '#drivers/driver.ts';
 import type { S3Client } from '#drivers/s3/client.ts';
 import { oddAnswer } from '#drivers/s3/errors.ts';
+import type { Versioning } from '#drivers/s3/headers.ts';
 import { PageScan, type ScannedPage } from '#drivers/s3/list-scan.ts';
+import { statObject } from '#drivers/s3/read.ts';
 import type { Query } from '#drivers/s3/sign.ts';
-import { compareKeys } from '#model/key.ts';
+import { isError } from '#errors/error.ts';
+import { compareKeys, parseKey } from '#model/key.ts';
 
 export interface FolderStart {
   readonly after: string;
@@ -34,8 +39,8 @@ const operation = 'driver.list';
 /** Requests for one page of ours: a page of many small folders is cut short, and the next one goes on. */
 const mostRequests = 200;
 
-export async function listByFolder(client: S3Client, request: ListRequest, start: FolderStart): Promise<ListPage> {
-  const walk = new FolderWalk(client, request, start);
+export async function listByFolder(client: S3Client, request: ListRequest, start: FolderStart, versioning: Versioning): Promise<ListPage> {
+  const walk = new FolderWalk(client, request, start, versioning);
   const objects: ObjectInfo[] = [];
   const prefixes: string[] = [];
   let last = '';
@@ -54,11 +59,13 @@ class FolderWalk {
   readonly #client: S3Client;
   readonly #request: ListRequest;
   readonly #start: FolderStart;
+  readonly #versioning: Versioning;
 
-  constructor(client: S3Client, request: ListRequest, start: FolderStart) {
+  constructor(client: S3Client, request: ListRequest, start: FolderStart, versioning: Versioning) {
     this.#client = client;
     this.#request = request;
     this.#start = start;
+    this.#versioning = versioning;
   }
 
   async *run(): AsyncGenerator<Item> {
@@ -80,23 +87,79 @@ class FolderWalk {
     if (slash >= 0 && !after.isDone) waiting = insert(waiting, { name: `${segment}/`, after: after.name.slice(slash + 1) });
     // Of names that begin alike, those that go on below the slash are passed too.
     let from = slash < 0 ? folder + segment : `${folder}${segment}.\u{10ffff}`;
+    let object: string | undefined;
     for (let isMore = true; isMore; ) {
       const page = await this.#fetch(prefix, from === folder ? '' : from, { delimiter: '/', limit: Math.min(1000, this.#start.limit + 2) });
-      for (const entry of entriesOf(page, folder)) {
+      for (const entry of await this.#complete(entriesOf(page, folder), page.isTruncated, { folder, prefix, from })) {
+        // It was looked up when the names that go on from it came.
+        if (entry.info !== undefined && this.#isLate(entry.info.key, from)) continue;
         while (waiting[0] !== undefined && compareKeys(waiting[0].name, entry.bare) < 0) {
           yield* this.#enter(folder, waiting[0]);
           waiting = waiting.slice(1);
         }
         if (entry.info === undefined) waiting = insert(waiting, { name: `${entry.bare}/`, after: '' });
         else yield { name: entry.info.key, info: entry.info };
+        if (entry.info !== undefined) object = entry.bare;
         if (compareKeys(folder + entry.bare, from) > 0) from = folder + entry.bare;
-        else if (entry.bare !== '') throw oddAnswer('The store listed names out of order, or twice.', operation);
+        else if (entry.bare !== '' && !(entry.info === undefined && entry.bare === object))
+          throw oddAnswer('The store listed names out of order, or twice.', operation);
       }
       isMore = page.isTruncated;
       if (isMore && page.objects.length + page.prefixes.length === 0)
         throw oddAnswer('The listing of the store does not go on.', operation);
     }
     for (const one of waiting) yield* this.#enter(folder, one);
+  }
+
+  /**
+   * With the objects that belong before the last name of a page and may come in the next one: their names are the beginning of it.
+   * Nothing else can be late: a name that parts from the last one at a lower character is listed before it in any case.
+   */
+  async #complete(
+    entries: readonly FolderEntry[],
+    isTruncated: boolean,
+    { folder, prefix, from }: { readonly folder: string; readonly prefix: string; readonly from: string },
+  ): Promise<readonly FolderEntry[]> {
+    const last = entries.at(-1)?.bare;
+    if (!isTruncated || last === undefined) return entries;
+    const known = new Set(entries.filter((entry) => entry.info !== undefined).map((entry) => entry.bare));
+    const names = Array.from({ length: last.length }, (_, end) => last.slice(0, end + 1)).filter(
+      (name) =>
+        !known.has(name) &&
+        compareKeys(folder + name, from) > 0 &&
+        (folder + name).startsWith(prefix) &&
+        this.#isListedBehind(folder + name, folder + last),
+    );
+    const found = await Promise.all(names.map((name) => this.#lookUp(folder + name)));
+    const late = found.flatMap((info) => (info === undefined ? [] : [{ bare: info.key.slice(folder.length), info }]));
+    return late.length === 0 ? entries : sorted([...late, ...entries]);
+  }
+
+  /** Whether an object that comes behind a name in the store’s listing comes before it, or with it, in the order of bytes. */
+  #isLate(name: string, from: string): boolean {
+    return compareKeys(name, from) <= 0 && this.#isListedBehind(name, from);
+  }
+
+  #isListedBehind(name: string, last: string): boolean {
+    const { versionsFolder } = this.#client.habits;
+    if (versionsFolder === undefined || this.#versioning === 'off' || !last.startsWith(name)) return false;
+    return compareKeys(name + versionsFolder, last) > 0;
+  }
+
+  async #lookUp(name: string): Promise<ObjectInfo | undefined> {
+    this.requests++;
+    try {
+      const { key, size, etag, modifiedAt } = await statObject(
+        this.#client,
+        parseKey(name),
+        { signal: this.#request.signal },
+        this.#versioning,
+      );
+      return { key, size, ...(etag !== undefined && { etag }), ...(modifiedAt !== undefined && { modifiedAt }) };
+    } catch (error) {
+      if (isError(error, 'object_not_found') || isError(error, 'key_invalid')) return undefined;
+      throw error;
+    }
   }
 
   async *#enter(folder: string, { name, after }: Waiting): AsyncGenerator<Item> {
@@ -147,7 +210,11 @@ interface FolderEntry {
 function entriesOf({ objects, prefixes }: ScannedPage, folder: string): FolderEntry[] {
   const files = objects.map((info) => ({ bare: info.key.slice(folder.length), info }));
   const folders = prefixes.map((prefix) => ({ bare: prefix.slice(folder.length, -1), info: undefined }));
-  return [...files, ...folders].sort((a, b) => compareKeys(a.bare, b.bare));
+  return sorted([...files, ...folders]);
+}
+
+function sorted(entries: readonly FolderEntry[]): FolderEntry[] {
+  return [...entries].sort((a, b) => compareKeys(a.bare, b.bare));
 }
 
 function insert(all: readonly Waiting[], one: Waiting): readonly Waiting[] {

@@ -21,7 +21,8 @@ export async function listBucket(client: S3Client, asked: ListRequest, versionin
   const request = { ...asked, versions: asked.versions === true && versioning !== 'off' };
   const start = parseStart(request);
   const group = request.cursor === undefined ? foldedPrefix(start.after, request) : undefined;
-  const page = await (group === undefined ? listPage(client, request, start) : listFromWithin(client, request, group, start));
+  const bucket = { client, versioning };
+  const page = await (group === undefined ? listPage(bucket, request, start) : listFromWithin(bucket, request, group, start));
   return versioning === 'suspended' ? { ...page, objects: page.objects.map(withoutNull) } : page;
 }
 
@@ -32,6 +33,11 @@ function withoutNull(info: ObjectInfo): ObjectInfo {
   return rest;
 }
 
+interface Bucket {
+  readonly client: S3Client;
+  readonly versioning: Versioning;
+}
+
 interface Start {
   readonly after: string;
   /** `after` is a prefix that is done with all that lies below it. */
@@ -40,18 +46,18 @@ interface Start {
 }
 
 /** `startAfter` lies inside of a folded prefix: whether something is left there is asked apart, since stores disagree on it. */
-async function listFromWithin(client: S3Client, request: ListRequest, group: string, { after, limit }: Start): Promise<ListPage> {
+async function listFromWithin(bucket: Bucket, request: ListRequest, group: string, { after, limit }: Start): Promise<ListPage> {
   const { signal } = request;
-  const inside = await listPage(client, { prefix: group, signal }, { after, folded: false, limit: 1 });
+  const inside = await listPage(bucket, { prefix: group, signal }, { after, folded: false, limit: 1 });
   const prefixes = inside.objects.length > 0 ? [group] : [];
   if (prefixes.length === limit) return { objects: [], prefixes, cursor: writeCursor(request, group) };
-  const rest = await listPage(client, request, { after: group, folded: true, limit: limit - prefixes.length });
+  const rest = await listPage(bucket, request, { after: group, folded: true, limit: limit - prefixes.length });
   return { ...rest, prefixes: [...prefixes, ...rest.prefixes] };
 }
 
-async function listPage(client: S3Client, request: ListRequest, start: Start): Promise<ListPage> {
+async function listPage({ client, versioning }: Bucket, request: ListRequest, start: Start): Promise<ListPage> {
   if (!canHold(`${request.prefix}x`, client.habits)) return { objects: [], prefixes: [] };
-  if (client.habits.listsByFolder && request.versions !== true) return listByFolder(client, request, start);
+  if (client.habits.listsByFolder && request.versions !== true) return listByFolder(client, request, start, versioning);
   let next: Query = beginning(request, start);
   // One more, since a store may state once again the prefix that is done.
   const room = String(Math.min(1000, start.limit + (start.folded ? 1 : 0)));

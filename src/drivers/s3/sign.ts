@@ -86,7 +86,7 @@ export class Signer {
   #key: { readonly day: string; readonly bytes: Buffer } | undefined;
   #moment: Moment | undefined;
   #frame: Frame | undefined;
-  #parameters: { readonly query: Query; readonly text: string } | undefined;
+  #parameters: { readonly query: Query; text: string; isFlat: boolean } | undefined;
 
   constructor({ credentials, region, service = 's3', namesPayload = false }: SignerOptions) {
     this.#credentials = credentials;
@@ -149,7 +149,11 @@ export class Signer {
       if (query.some(([name]) => !(name >= 'a'))) {
         throw new PackageRError('internal', 'Parameters to sign have names in lower case.', { operation: 'driver.presign' });
       }
-      this.#parameters = { query, text: query.length === 0 ? '' : flat(`&${canonicalQuery(query)}`) };
+      this.#parameters = { query, text: query.length === 0 ? '' : `&${canonicalQuery(query)}`, isFlat: false };
+    } else if (!this.#parameters.isFlat) {
+      // Worth its price only where they are used again.
+      this.#parameters.text = flat(this.#parameters.text);
+      this.#parameters.isFlat = true;
     }
     return this.#parameters.text;
   }
@@ -212,6 +216,18 @@ function canonicalHeaders(headers: Readonly<Record<string, string>>): [lines: st
 }
 
 function canonicalQuery(query: Query): string {
+  let text = '';
+  let last = '';
+  for (const [name, value] of query) {
+    const encoded = encodeQuery(name);
+    if (encoded <= last) return sortedQuery(query);
+    text += `${text === '' ? '' : '&'}${encoded}=${encodeQuery(value)}`;
+    last = encoded;
+  }
+  return text;
+}
+
+function sortedQuery(query: Query): string {
   const pairs = query.map(([name, value]) => [encodeQuery(name), encodeQuery(value)] as const);
   return pairs
     .sort(([a, x], [b, y]) => compare(a, b) || compare(x, y))
@@ -236,7 +252,8 @@ export function encodeKeyPath(key: Key): string {
 
 /** Percent-encoded but for `A–Z a–z 0–9 - . _ ~`. A text that is no UTF-8 (a key as the parameter `prefix`) is encoded by its bytes. */
 export function encodeQuery(text: string): string {
-  return /^[A-Za-z0-9\-._~]*$/.test(text) ? text : percentEncode(encodeKey(text as Key));
+  if (/^[A-Za-z0-9\-._~]*$/.test(text)) return text;
+  return /^[\x20-\x7e]*$/.test(text) && !/[!'()*]/.test(text) ? encodeURIComponent(text) : percentEncode(encodeKey(text as Key));
 }
 
 function percentEncode(bytes: Buffer, kept = -1): string {

@@ -1,10 +1,10 @@
 /** `aria2.txt`: the input file of aria2, with the place and the checksum of each file. */
-
-import { textBody } from '#exports/body.ts';
-import type { Export, ExportRequest } from '#exports/export.ts';
-import { openSelection, type Selection } from '#exports/selection.ts';
+import { linesBody } from '#exports/body.ts';
+import type { Export } from '#exports/export.ts';
+import { openSelection } from '#exports/selection.ts';
 import { findVouched, parseEvidence } from '#exports/vouched.ts';
-import type { ChecksumAlgorithm } from '#model/checksum.ts';
+import type { ChecksumAlgorithm, Evidence } from '#model/checksum.ts';
+import type { Leaf } from '#model/entry.ts';
 import type { Path } from '#model/path.ts';
 
 const names = { sha256: 'sha-256', sha512: 'sha-512', sha1: 'sha-1', md5: 'md5' } as const satisfies Partial<
@@ -20,25 +20,20 @@ export const aria2Export: Export = {
   async open(request) {
     const selection = await openSelection(request);
     const least = parseEvidence(request.query);
-    return textBody('aria2.txt', request, () => lines(selection, request, least));
+    return linesBody('aria2.txt', request, {
+      selection,
+      fields: 'content',
+      lineOf: (leaf) => writeFile(leaf, request.link(leaf.path), least),
+    });
   },
 };
 
-async function* lines(
-  selection: Selection,
-  { link }: ExportRequest,
-  least: ReturnType<typeof parseEvidence>,
-): AsyncGenerator<string, void, undefined> {
-  for await (const leaf of selection.walk()) {
-    if (!isAria2Name(leaf.path)) {
-      yield `# left out, as aria2 drops white space at the end of a name: ${link(leaf.path)}\n`;
-      continue;
-    }
-    const known = findVouched(leaf, algorithms, least);
-    const checksum = known === undefined ? '' : `  checksum=${names[known.algorithm as keyof typeof names]}=${known.value}\n`;
-    const note = known === undefined ? '# no checksum is known of the next file\n' : '';
-    yield `${note}${link(leaf.path)}\n  out=./${leaf.path}\n${checksum}`;
-  }
+function writeFile(leaf: Leaf, url: string, least: Evidence): string {
+  if (!isAria2Name(leaf.path)) return `# left out, as aria2 drops white space at the end of a name: ${url}\n`;
+  const known = findVouched(leaf, algorithms, least);
+  const checksum = known === undefined ? '' : `  checksum=${names[known.algorithm as keyof typeof names]}=${known.value}\n`;
+  const note = known === undefined ? '# no checksum is known of the next file\n' : '';
+  return `${note}${url}\n  out=./${leaf.path}\n${checksum}`;
 }
 
 /** aria2 strips white space around a value; `./` keeps what leads, but nothing can keep what trails. */

@@ -1,7 +1,9 @@
 /** `curl.cfg`: a configuration file of curl, a pair of `url` and `output` for each file. */
-import { textBody } from '#exports/body.ts';
-import type { Export, ExportRequest } from '#exports/export.ts';
-import { openSelection, type Selection } from '#exports/selection.ts';
+import { linesBody } from '#exports/body.ts';
+import type { Export } from '#exports/export.ts';
+import { openSelection } from '#exports/selection.ts';
+
+const head = '# The form has no checksums: verify with SHA256SUMS and MD5SUMS.\ngloboff\n';
 
 /** Source: curl manual, `--config`. */
 export const curlExport: Export = {
@@ -10,14 +12,14 @@ export const curlExport: Export = {
   action: 'download',
   async open(request) {
     const selection = await openSelection(request);
-    return textBody('curl.cfg', request, () => lines(selection, request));
+    return linesBody('curl.cfg', request, {
+      selection,
+      fields: 'names',
+      head,
+      lineOf: ({ path }) => `url = ${quote(request.link(path))}\noutput = ${quote(`./${path}`)}\n`,
+    });
   },
 };
-
-async function* lines(selection: Selection, { link }: ExportRequest): AsyncGenerator<string, void, undefined> {
-  yield '# The form has no checksums: verify with SHA256SUMS and MD5SUMS.\ngloboff\n';
-  for await (const { path } of selection.walk()) yield `url = ${quote(link(path))}\noutput = ${quote(`./${path}`)}\n`;
-}
 
 /** Paths hold no control characters, so these two are all that means something inside of quotes. */
 function quote(text: string): string {

@@ -1,8 +1,7 @@
 /** `omissions.txt`: what each of the lists leaves out, and why. A line is `<list>⇥<path>⇥<reason>`. */
-
-import { textBody } from '#exports/body.ts';
+import { linesBody } from '#exports/body.ts';
 import type { Export } from '#exports/export.ts';
-import { openSelection, type Selection } from '#exports/selection.ts';
+import { openSelection } from '#exports/selection.ts';
 import { findVouched, parseEvidence } from '#exports/vouched.ts';
 import type { Evidence } from '#model/checksum.ts';
 import type { Leaf } from '#model/entry.ts';
@@ -15,24 +14,19 @@ export const omissionsExport: Export = {
   async open(request) {
     const selection = await openSelection(request);
     const least = parseEvidence(request.query);
-    return textBody('omissions.txt', request, () => lines(selection, least));
+    return linesBody('omissions.txt', request, { selection, fields: 'content', lineOf: (leaf) => [...omissionsOf(leaf, least)].join('') });
   },
 };
 
-async function* lines(selection: Selection, least: Evidence): AsyncGenerator<string, void, undefined> {
-  for await (const leaf of selection.walk()) {
-    for (const [list, reason] of omissionsOf(leaf, least)) yield `${list}\t${leaf.path}\t${reason}\n`;
-  }
-}
-
-function* omissionsOf(leaf: Leaf, least: Evidence): Generator<readonly [string, string]> {
+function* omissionsOf(leaf: Leaf, least: Evidence): Generator<string> {
+  const line = (list: string, reason: string) => `${list}\t${leaf.path}\t${reason}\n`;
   for (const [list, algorithm] of [
     ['SHA256SUMS', 'sha256'],
     ['MD5SUMS', 'md5'],
   ] as const) {
     if (findVouched(leaf, [algorithm], least) !== undefined) continue;
     const weaker = findVouched(leaf, [algorithm], 'stated');
-    yield [list, weaker === undefined ? `no ${algorithm} is known` : `its ${algorithm} is only ${weaker.evidence}`];
+    yield line(list, weaker === undefined ? `no ${algorithm} is known` : `its ${algorithm} is only ${weaker.evidence}`);
   }
-  if (!isAria2Name(leaf.path)) yield ['aria2.txt', 'aria2 drops white space at the end of a name'];
+  if (!isAria2Name(leaf.path)) yield line('aria2.txt', 'aria2 drops white space at the end of a name');
 }

@@ -1,8 +1,7 @@
 /** `SHA256SUMS` and `MD5SUMS`: for `sha256sum -c`, `md5sum -c`. The form has no comments; `omissions.txt` says what is left out. */
-
-import { textBody } from '#exports/body.ts';
+import { linesBody } from '#exports/body.ts';
 import type { Export } from '#exports/export.ts';
-import { openSelection, type Selection } from '#exports/selection.ts';
+import { openSelection } from '#exports/selection.ts';
 import { findVouched, parseEvidence } from '#exports/vouched.ts';
 import type { ChecksumAlgorithm, Evidence } from '#model/checksum.ts';
 import type { Leaf } from '#model/entry.ts';
@@ -18,13 +17,9 @@ function sumsExport(name: string, algorithm: ChecksumAlgorithm, title: string): 
     async open(request) {
       const selection = await openSelection(request);
       const least = parseEvidence(request.query);
-      return textBody(name, request, () => sumLines(selection, algorithm, least));
+      return linesBody(name, request, { selection, fields: 'content', lineOf: (leaf) => sumLine(leaf, algorithm, least) });
     },
   };
-}
-
-async function* sumLines(selection: Selection, algorithm: ChecksumAlgorithm, least: Evidence): AsyncGenerator<string, void, undefined> {
-  for await (const leaf of selection.walk()) yield sumLine(leaf, algorithm, least);
 }
 
 /** The line of a leaf, '' where no checksum is known with such evidence. Source: GNU coreutils manual, md5sum invocation. */

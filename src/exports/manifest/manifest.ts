@@ -1,15 +1,11 @@
 /** `manifest.jsonl`, the canonical listing, and `manifest.jsonl.sha256` beside it for `sha256sum -c`. */
 import { createHash } from 'node:crypto';
-import { gather, textBody } from '#exports/body.ts';
+import { etagOf, linesBody, writeLines } from '#exports/body.ts';
 import type { Export, ExportRequest } from '#exports/export.ts';
 import { openSelection, type Selection } from '#exports/selection.ts';
 import { writeManifestLine } from '#model/manifest.ts';
 
 const fileName = 'manifest.jsonl';
-
-async function* lines(selection: Selection): AsyncGenerator<string, void, undefined> {
-  for await (const leaf of selection.walk()) yield writeManifestLine(leaf);
-}
 
 /** Of the whole tree the bytes that the digest is computed over; of a folder or selection the lines of these. */
 export const manifestExport: Export = {
@@ -18,7 +14,7 @@ export const manifestExport: Export = {
   action: 'list',
   async open(request) {
     const selection = await openSelection(request);
-    return textBody(fileName, request, () => lines(selection), 'application/x-ndjson');
+    return linesBody(fileName, request, { selection, fields: 'content', lineOf: writeManifestLine, contentType: 'application/x-ndjson' });
   },
 };
 
@@ -29,12 +25,13 @@ export const manifestSumExport: Export = {
   action: 'list',
   async open(request: ExportRequest) {
     const selection = await openSelection(request);
-    return textBody(`${fileName}.sha256`, request, () => sumLine(selection, request.signal));
+    const name = `${fileName}.sha256`;
+    return { contentType: 'text/plain; charset=utf-8', ...etagOf(name, request), read: () => writeSum(selection, request.signal) };
   },
 };
 
-async function* sumLine(selection: Selection, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
+async function* writeSum(selection: Selection, signal: AbortSignal): AsyncGenerator<Buffer, void, undefined> {
   const sum = createHash('sha256');
-  for await (const chunk of gather(lines(selection), signal)) sum.update(chunk);
-  yield `${sum.digest('hex')}  ${fileName}\n`;
+  for await (const chunk of writeLines({ selection, fields: 'content', lineOf: writeManifestLine }, signal)) sum.update(chunk);
+  yield Buffer.from(`${sum.digest('hex')}  ${fileName}\n`);
 }

@@ -1,10 +1,9 @@
 /** The files of the package as members of the archive: texts and a bounded number of inline objects as bytes, all else as pointer files. */
 import { PackageRError } from '#errors/error.ts';
 import type { ExportRequest } from '#exports/export.ts';
-import type { Selection } from '#exports/selection.ts';
 import type { Leaf, Pointer } from '#model/entry.ts';
 import type { Path } from '#model/path.ts';
-import { withoutTicket, writePointerFile } from '#model/pointer-file.ts';
+import { pointerWriter, withoutTicket } from '#model/pointer-file.ts';
 import { readAll } from '#model/tree.ts';
 import type { MemberNames } from './names.ts';
 
@@ -35,39 +34,49 @@ export function parseInline(query: ExportRequest['query']): InlineLimit {
   return { count, bytes: inlineDefault.bytes };
 }
 
-/** In path order; the same each time for the same selection. */
-export async function* walkItems(selection: Selection, names: MemberNames, inline: InlineLimit): AsyncGenerator<Item, void, undefined> {
-  let { count, bytes } = inline;
-  for await (const leaf of selection.walk()) {
-    let isPointer = leaf.kind === 'pointer';
-    if (leaf.kind === 'pointer' && leaf.inline && count > 0) {
-      isPointer = leaf.size > bytes;
-      count = isPointer ? 0 : count - 1;
-      bytes -= leaf.size;
-    }
-    const place = names.placeFor(leaf.path);
-    yield { leaf, place, name: isPointer ? names.pointerFor(leaf.path) : place, isPointer };
+/** Makes items of the leaves of a selection, which it must be given in path order; the same each time. */
+export class Itemizer {
+  readonly #names: MemberNames;
+  #inline: InlineLimit;
+
+  /** `inline`: what is left of the limit where the leaves begin. */
+  constructor(names: MemberNames, inline: InlineLimit) {
+    this.#names = names;
+    this.#inline = inline;
+  }
+
+  get inline(): InlineLimit {
+    return this.#inline;
+  }
+
+  take(leaf: Leaf): Item {
+    const isPointer = leaf.kind === 'pointer' && !(leaf.inline && this.#fits(leaf.size));
+    const place = this.#names.placeFor(leaf.path);
+    return { leaf, place, name: isPointer ? this.#names.pointerFor(leaf.path) : place, isPointer };
+  }
+
+  #fits(size: number): boolean {
+    const { count, bytes } = this.#inline;
+    const fits = count > 0 && size <= bytes;
+    if (count > 0) this.#inline = { count: fits ? count - 1 : 0, bytes: bytes - size };
+    return fits;
   }
 }
 
-/** Bytes of the member. */
-export function sizeItem(item: Item, request: ExportRequest): number {
-  return item.isPointer ? Buffer.byteLength(writeItemPointer(item.leaf as Pointer, request)) : item.leaf.size;
+/** Writes the pointer files of a request. */
+export function writePointers({ base, location }: ExportRequest): (leaf: Pointer) => string {
+  const write = pointerWriter(`${withoutTicket(base)}o/`);
+  if (location === undefined) return write;
+  return (leaf) => write({ ...leaf, location: location(leaf) });
 }
 
-/** Errors: drifted where an inline object is no longer as long as was stated. */
-export async function readItem({ leaf, isPointer }: Item, request: ExportRequest): Promise<Buffer> {
-  if (isPointer) return Buffer.from(writeItemPointer(leaf as Pointer, request));
-  const bytes = await readAll(request.tree.read(leaf.path, { signal: request.signal }), leaf.size).catch((error: unknown) => {
+/** The bytes of an item that is no pointer file. Errors: drifted where an inline object is no longer as long as was stated. */
+export async function readItem({ leaf }: Item, { tree, signal }: ExportRequest): Promise<Buffer> {
+  const bytes = await readAll(tree.read(leaf.path, { signal }), leaf.size).catch((error: unknown) => {
     throw error instanceof PackageRError && error.code === 'too_large' ? changed(leaf.path) : error;
   });
   if (bytes.length !== leaf.size) throw changed(leaf.path);
   return bytes;
-}
-
-function writeItemPointer(leaf: Pointer, { link, location }: ExportRequest): string {
-  const { path, size, etag, checksums } = leaf;
-  return writePointerFile({ url: withoutTicket(link(path), path), path, size, etag, checksums, location: location?.(leaf) });
 }
 
 function changed(path: Path): PackageRError {

@@ -3,7 +3,6 @@
  * names that differ in case alone.
  */
 import { createHash } from 'node:crypto';
-import type { Selection } from '#exports/selection.ts';
 import { ancestorsOf, nameOf, type Path, parentOf, parsePath } from '#model/path.ts';
 
 /** Longest file name that common file systems take, in bytes. */
@@ -26,16 +25,28 @@ export interface MemberNames {
   readonly extras: ExtraNames;
 }
 
-/** Walks once for the names that stand in the way: few, as a rule, and all that is kept. */
-export async function chooseNames(selection: Selection): Promise<MemberNames> {
-  const taken = new Set<string>();
-  for await (const { path } of selection.walk()) {
+/** Names that stand in the way, found while everything is walked: few, as a rule, and all that is kept. */
+export class TakenNames {
+  readonly names: Set<string> = new Set();
+
+  see(path: Path): void {
+    if (!mayBeTaken(path)) return;
     for (const one of [...ancestorsOf(path), path]) {
       const folded = one.toLowerCase();
-      if (folded.endsWith(suffix) || (!one.includes('/') && /^(readme|fetch|sha256sums|md5sums)/.test(folded))) taken.add(folded);
+      if (folded.endsWith(suffix) || (!one.includes('/') && extraLike.test(folded))) this.names.add(folded);
     }
   }
-  const free = (name: string) => !taken.has(name.toLowerCase());
+}
+
+const extraLike = /^(readme|fetch|sha256sums|md5sums)/;
+
+/** Cheap, true of all that is taken and of little else. */
+function mayBeTaken(path: Path): boolean {
+  return /^[rfsm]/i.test(path) || path.toLowerCase().includes(suffix);
+}
+
+export function chooseNames(taken: ReadonlySet<string>): MemberNames {
+  const free = (name: string) => taken.size === 0 || !taken.has(name.toLowerCase());
   const first = (names: (n: number) => string) => {
     for (let n = 1; ; n++) if (free(names(n))) return names(n);
   };
@@ -45,7 +56,7 @@ export async function chooseNames(selection: Selection): Promise<MemberNames> {
     pointerFor: (given) => {
       const path = placeFor(given);
       const usual = `${path}${suffix}`;
-      if (Buffer.byteLength(nameOf(path)) + suffix.length <= nameLimit && free(usual)) return usual;
+      if (isShort(path) && free(usual)) return usual;
       const folder = parentOf(path);
       return first((n) => `${folder === '' ? '' : `${folder}/`}${shortenName(path, n)}${suffix}`);
     },
@@ -57,6 +68,11 @@ export async function chooseNames(selection: Selection): Promise<MemberNames> {
       md5: first(tagged('MD5SUMS')),
     },
   };
+}
+
+/** A pointer file of its name has a name that file systems take. */
+function isShort(path: Path): boolean {
+  return path.length * 3 + suffix.length <= nameLimit || Buffer.byteLength(nameOf(path)) + suffix.length <= nameLimit;
 }
 
 /** A backslash is part of a name here, but a separator elsewhere: `..\\x` and `\\x` become inert, marked by a part of a hash. */

@@ -1,25 +1,53 @@
-/** The first walk of an archive: names, sizes and offsets of all that goes in, so that its length is known before a byte is read. */
+/**
+ * The first walk of an archive: sizes and offsets of all that goes in, so that its length is known before a byte is read and any part of
+ * it can be made without what stands before. A plan holds no leaves: nine bytes an item, and a waypoint for every few thousand.
+ */
 import { crc32 } from 'node:zlib';
+import { PackageRError } from '#errors/error.ts';
 import type { ExportRequest } from '#exports/export.ts';
-import { sumLine } from '#exports/lists/sums.ts';
 import type { Selection } from '#exports/selection.ts';
-import { findVouched, parseEvidence } from '#exports/vouched.ts';
-import type { ChecksumAlgorithm, Evidence } from '#model/checksum.ts';
+import { parseEvidence } from '#exports/vouched.ts';
+import type { Evidence } from '#model/checksum.ts';
+import type { Path } from '#model/path.ts';
 import { withoutTicket } from '#model/pointer-file.ts';
-import { writeFetchLine, writeFetchScript } from './fetch-script.ts';
-import { type Item, parseInline, sizeItem, walkItems } from './items.ts';
-import { chooseNames, type ExtraNames } from './names.ts';
+import { writeFetchScript } from './fetch-script.ts';
+import { ItemFacts } from './item-facts.ts';
+import { type InlineLimit, Itemizer, parseInline, writePointers } from './items.ts';
+import { type ListName, lineWriters, listNames } from './lists.ts';
+import { chooseNames, type MemberNames, TakenNames } from './names.ts';
 import { writeReadme } from './readme.ts';
 import { centralLength, localLength, writeEnd, type ZipDirectory, type ZipMember } from './zip-format.ts';
 
-/** A member that packageR adds; its text is made again when it is written. */
-interface Extra extends ZipMember {
-  lines(): AsyncIterable<string>;
+/** What of an archive grows with its items: the items themselves, the lists that follow, their records in the central directory. */
+export type Part = 'items' | ListName | 'central';
+
+/** Bytes of each part. */
+export type Lengths = Readonly<Record<Part, number>>;
+
+/** Where a walk may begin that is to write a part from there on. */
+export interface Waypoint {
+  /** The last path before it; undefined at the beginning. */
+  readonly after: Path | undefined;
+  /** Of the first item. */
+  readonly index: number;
+  readonly inline: InlineLimit;
+  /** Of each part, before it. */
+  readonly at: Lengths;
+}
+
+/** A member that packageR adds. */
+export interface Extra extends ZipMember {
+  /** A text, or a list that is written from the items. */
+  readonly content: { readonly text: string } | { readonly list: ListName };
 }
 
 export interface ZipPlan {
-  /** Files of the package, in path order. */
-  items(): AsyncGenerator<Item, void, undefined>;
+  readonly least: Evidence;
+  readonly names: MemberNames;
+  readonly facts: ItemFacts;
+  /** In order; the first is the beginning. */
+  readonly waypoints: readonly Waypoint[];
+  readonly lengths: Lengths;
   /** They follow the items. */
   readonly extras: readonly Extra[];
   readonly directory: ZipDirectory;
@@ -27,117 +55,126 @@ export interface ZipPlan {
   readonly size: number;
 }
 
+const itemsPerWaypoint = 4000;
+
 /** `selection` must be repeatable. Errors: request_invalid, cancelled. */
 export async function planZip(selection: Selection, request: ExportRequest): Promise<ZipPlan> {
-  const least = parseEvidence(request.query);
-  const inline = parseInline(request.query);
-  const names = await chooseNames(selection);
-  const items = () => walkItems(selection, names, inline);
-  const layout = new Layout();
-  const extras = await planExtras({ request, names: names.extras, least, items }, layout);
-  for (const extra of extras) layout.add(extra);
-  const directory = layout.directory;
-  return { items, extras, directory, size: directory.offset + directory.length + writeEnd(directory).length };
+  const settings = { least: parseEvidence(request.query), inline: parseInline(request.query) };
+  const draft = await measure(selection, request, { ...settings, names: chooseNames(new Set()) });
+  if (draft.taken.size === 0) return finish(draft, request);
+  return finish(await measure(selection, request, { ...settings, names: chooseNames(draft.taken) }), request);
 }
 
-/** Offsets and the length of the central directory, as members are added. */
-class Layout {
-  #count = 0;
-  #offset = 0;
-  #length = 0;
-
-  add(member: Pick<ZipMember, 'name' | 'size'>): void {
-    this.#count += 1;
-    this.#length += centralLength(member, this.#offset);
-    this.#offset += localLength(member);
-  }
-
-  get directory(): ZipDirectory {
-    return { count: this.#count, offset: this.#offset, length: this.#length };
-  }
-}
-
-interface Draft {
-  readonly request: ExportRequest;
-  readonly names: ExtraNames;
+interface Settings {
   readonly least: Evidence;
-  items(): AsyncIterable<Item>;
+  readonly inline: InlineLimit;
+  readonly names: MemberNames;
 }
 
-/** Adds all items to the layout, and gives what is to follow them. */
-async function planExtras({ request, names, least, items }: Draft, layout: Layout): Promise<Extra[]> {
-  const [list, sha256, md5] = [new Tally(), new Tally(), new Tally()];
-  let [files, pointers, bytes] = [0, 0, 0];
-  for await (const item of items()) {
-    layout.add({ name: Buffer.from(item.name), size: sizeItem(item, request) });
-    sha256.add(itemSum(item, 'sha256', least));
-    md5.add(itemSum(item, 'md5', least));
-    list.add(fetchLine(item, least));
-    if (!item.isPointer) files += 1;
-    else {
-      pointers += 1;
-      bytes += item.leaf.size;
+type Draft = Awaited<ReturnType<typeof measure>>;
+
+async function measure(selection: Selection, request: ExportRequest, { least, inline, names }: Settings) {
+  const [taken, facts, itemizer] = [new TakenNames(), new ItemFacts(), new Itemizer(names, inline)];
+  const [writePointer, lines] = [writePointers(request), lineWriters(least)];
+  const tallies = { list: new Tally(), sha256: new Tally(), md5: new Tally() };
+  let [items, central, pointers, bytes] = [0, 0, 0, 0];
+  const lengths = (): Lengths => ({ items, central, list: tallies.list.size, sha256: tallies.sha256.size, md5: tallies.md5.size });
+  const waypoints: Waypoint[] = [{ after: undefined, index: 0, inline, at: lengths() }];
+  let next = itemsPerWaypoint;
+  for await (const leaves of selection.batches({ fields: fieldsOf(request) })) {
+    for (const leaf of leaves) {
+      taken.see(leaf.path);
+      const item = itemizer.take(leaf);
+      let size = leaf.size;
+      if (item.isPointer && leaf.kind === 'pointer') {
+        const text = writePointer(leaf);
+        size = Buffer.byteLength(text);
+        facts.push(size, crc32(text));
+        pointers += 1;
+        bytes += leaf.size;
+      } else facts.push(checkSize(size), undefined);
+      const name = Buffer.byteLength(item.name);
+      central += centralLength(name, size, items);
+      items += localLength(name, size);
+      for (const list of listNames) tallies[list].add(lines[list](item));
     }
+    if (facts.length < next) continue;
+    waypoints.push({ after: leaves.at(-1)?.path, index: facts.length, inline: itemizer.inline, at: lengths() });
+    next = facts.length + itemsPerWaypoint;
   }
-  const base = withoutTicket(request.base);
-  const sums = [...(sha256.size > 0 ? [names.sha256] : []), ...(md5.size > 0 ? [names.md5] : [])];
-  const readme = writeReadme({ about: request.about, base, names, files, pointers, bytes, sums });
-  const script = pointers > 0 ? writeFetchScript(names, base) : '';
-  const extras = [
-    constant(names.readme, readme),
-    constant(names.script, script),
-    list.close(names.list, () => fetchLines(items(), least)),
-    sha256.close(names.sha256, () => itemSums(items(), 'sha256', least)),
-    md5.close(names.md5, () => itemSums(items(), 'md5', least)),
-  ];
-  return extras.filter(({ size }) => size > 0);
+  return { least, names, taken: taken.names, facts, waypoints, lengths: lengths(), tallies, pointers, bytes };
 }
+
+/** What of a leaf its pointer file, and its lines, are made of. */
+export function fieldsOf({ location }: ExportRequest): 'content' | undefined {
+  return location === undefined ? 'content' : undefined;
+}
+
+function checkSize(size: number): number {
+  if (size > 0xffffffff) throw new PackageRError('too_large', 'A text of 4 GiB or more does not go into an archive.');
+  return size;
+}
+
+/** Adds what follows the items. */
+function finish({ pointers, bytes, tallies, ...plan }: Draft, request: ExportRequest): ZipPlan {
+  const { names, facts, lengths } = plan;
+  const base = withoutTicket(request.base);
+  const sums = (['sha256', 'md5'] as const).filter((list) => tallies[list].size > 0).map((list) => names.extras[list]);
+  const readme = writeReadme({
+    about: request.about,
+    base,
+    names: names.extras,
+    files: facts.length - pointers,
+    pointers,
+    bytes,
+    sums,
+  });
+  const script = pointers > 0 ? writeFetchScript(names.extras, base) : '';
+  const all: Extra[] = [
+    constant(names.extras.readme, readme),
+    constant(names.extras.script, script),
+    ...listNames.map((list) => ({ name: names.extras[list], size: tallies[list].size, crc: tallies[list].crc, content: { list } })),
+  ];
+  const extras = all.filter(({ size }) => size > 0);
+  let [offset, length] = [lengths.items, lengths.central];
+  for (const { name, size } of extras) {
+    length += centralLength(Buffer.byteLength(name), size, offset);
+    offset += localLength(Buffer.byteLength(name), size);
+  }
+  const directory = { count: facts.length + extras.length, offset, length };
+  return { ...plan, extras, directory, size: offset + length + writeEnd(directory).length };
+}
+
+function constant(name: string, text: string): Extra {
+  return { name, size: Buffer.byteLength(text), crc: crc32(text), content: { text } };
+}
+
+const tallyLength = 32 * 1024;
 
 /** Size and CRC of a text that is never held. */
 class Tally {
+  #text = '';
   #size = 0;
   #crc = 0;
 
   get size(): number {
+    this.#settle();
     return this.#size;
   }
 
+  get crc(): number {
+    this.#settle();
+    return this.#crc;
+  }
+
   add(text: string): void {
-    if (text === '') return;
-    this.#size += Buffer.byteLength(text);
-    this.#crc = crc32(text, this.#crc);
+    this.#text += text;
+    if (this.#text.length > tallyLength) this.#settle();
   }
 
-  close(name: string, lines: () => AsyncIterable<string>): Extra {
-    return { name: Buffer.from(name), size: this.#size, crc: this.#crc, lines };
+  #settle(): void {
+    this.#size += Buffer.byteLength(this.#text);
+    this.#crc = crc32(this.#text, this.#crc);
+    this.#text = '';
   }
-}
-
-function constant(name: string, text: string): Extra {
-  const tally = new Tally();
-  tally.add(text);
-  return tally.close(name, async function* () {
-    yield text;
-  });
-}
-
-async function* fetchLines(items: AsyncIterable<Item>, least: Evidence): AsyncGenerator<string, void, undefined> {
-  for await (const item of items) yield fetchLine(item, least);
-}
-
-function fetchLine({ leaf, place, name, isPointer }: Item, least: Evidence): string {
-  if (!isPointer) return '';
-  return writeFetchLine(leaf.size, findVouched(leaf, ['sha256', 'md5'], least), leaf.path, { place, pointer: name });
-}
-
-async function* itemSums(
-  items: AsyncIterable<Item>,
-  algorithm: ChecksumAlgorithm,
-  least: Evidence,
-): AsyncGenerator<string, void, undefined> {
-  for await (const item of items) yield itemSum(item, algorithm, least);
-}
-
-function itemSum({ leaf, place }: Item, algorithm: ChecksumAlgorithm, least: Evidence): string {
-  return sumLine({ ...leaf, path: place }, algorithm, least);
 }

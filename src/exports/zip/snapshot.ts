@@ -5,25 +5,27 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import type { Selection } from '#exports/selection.ts';
 import type { Leaf } from '#model/entry.ts';
+import { compareBytes, type Path } from '#model/path.ts';
 
-const leavesPerBlock = 1000;
+interface Block {
+  readonly last: Path;
+  readonly bytes: Buffer;
+}
 
 export async function repeatable(selection: Selection, frozen: boolean): Promise<Selection> {
   if (frozen) return selection;
-  const blocks: Buffer[] = [];
-  let leaves: Leaf[] = [];
-  const close = () => {
-    blocks.push(deflateRawSync(JSON.stringify(leaves)));
-    leaves = [];
-  };
-  for await (const leaf of selection.walk()) {
-    leaves.push(leaf);
-    if (leaves.length === leavesPerBlock) close();
+  const blocks: Block[] = [];
+  for await (const leaves of selection.batches()) {
+    const last = leaves.at(-1);
+    if (last !== undefined) blocks.push({ last: last.path, bytes: deflateRawSync(JSON.stringify(leaves)) });
   }
-  close();
   return {
-    async *walk() {
-      for (const block of blocks) yield* JSON.parse(inflateRawSync(block).toString()) as Leaf[];
+    async *batches({ after } = {}) {
+      for (const { last, bytes } of blocks) {
+        if (after !== undefined && compareBytes(last, after) <= 0) continue;
+        const leaves = JSON.parse(inflateRawSync(bytes).toString()) as Leaf[];
+        yield after === undefined ? leaves : leaves.filter(({ path }) => compareBytes(path, after) > 0);
+      }
     },
   };
 }

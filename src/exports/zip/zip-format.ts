@@ -5,10 +5,15 @@
 
 export interface ZipMember {
   /** UTF-8, relative, `/` between segments. */
-  readonly name: Buffer;
+  readonly name: string;
   /** Bytes. */
   readonly size: number;
   readonly crc: number;
+}
+
+export interface PlacedMember extends ZipMember {
+  /** Where its local header begins. */
+  readonly offset: number;
 }
 
 /** Date and time of all members, in UTC, as MS-DOS writes them (two seconds fine, 1980 to 2107). */
@@ -36,52 +41,64 @@ export function toStamp(at: number): ZipStamp {
   };
 }
 
-/** Bytes of a member’s local header and content. */
-export function localLength({ name, size }: Pick<ZipMember, 'name' | 'size'>): number {
-  return localSize + name.length + (size >= most32 ? extraHead + 16 : 0) + size;
+/** Bytes of a member’s local header and content; `name` in bytes. */
+export function localLength(name: number, size: number): number {
+  return localSize + name + (size >= most32 ? extraHead + 16 : 0) + size;
 }
 
-export function writeLocalHeader({ name, size, crc }: ZipMember, { date, time }: ZipStamp): Buffer {
+/** Room that a header of this name may need. */
+export function headerRoom(name: string): number {
+  return centralSize + 3 * name.length + extraHead + 24;
+}
+
+/** Puts the local header at `at`; gives where it ends, which is where the content begins. */
+export function putLocalHeader(target: Buffer, at: number, { name, size, crc }: ZipMember, { date, time }: ZipStamp): number {
   const large = size >= most32;
-  const header = Buffer.alloc(localSize);
-  header.writeUInt32LE(0x04034b50, 0);
-  header.writeUInt16LE(large ? zip64 : plain, 4);
-  header.writeUInt16LE(utf8Names, 6);
-  header.writeUInt16LE(time, 10);
-  header.writeUInt16LE(date, 12);
-  header.writeUInt32LE(crc, 14);
-  header.writeUInt32LE(large ? most32 : size, 18);
-  header.writeUInt32LE(large ? most32 : size, 22);
-  header.writeUInt16LE(name.length, 26);
-  const extra = large ? writeExtra([size, size]) : Buffer.alloc(0);
-  header.writeUInt16LE(extra.length, 28);
-  return Buffer.concat([header, name, extra]);
+  const length = target.write(name, at + localSize);
+  target.writeUInt32LE(0x04034b50, at);
+  target.writeUInt16LE(large ? zip64 : plain, at + 4);
+  target.writeUInt16LE(utf8Names, at + 6);
+  target.writeUInt16LE(0, at + 8);
+  target.writeUInt16LE(time, at + 10);
+  target.writeUInt16LE(date, at + 12);
+  target.writeUInt32LE(crc, at + 14);
+  target.writeUInt32LE(large ? most32 : size, at + 18);
+  target.writeUInt32LE(large ? most32 : size, at + 22);
+  target.writeUInt16LE(length, at + 26);
+  target.writeUInt16LE(large ? extraHead + 16 : 0, at + 28);
+  const end = at + localSize + length;
+  return large ? putExtra(target, end, [size, size]) : end;
 }
 
-/** Bytes of a member’s record in the central directory. */
-export function centralLength({ name, size }: Pick<ZipMember, 'name' | 'size'>, offset: number): number {
-  const numbers = largeNumbers(size, offset).length;
-  return centralSize + name.length + (numbers > 0 ? extraHead + 8 * numbers : 0);
+/** Bytes of a member’s record in the central directory; `name` in bytes. */
+export function centralLength(name: number, size: number, offset: number): number {
+  const numbers = (size >= most32 ? 2 : 0) + (offset >= most32 ? 1 : 0);
+  return centralSize + name + (numbers > 0 ? extraHead + 8 * numbers : 0);
 }
 
-export function writeCentralHeader({ name, size, crc }: ZipMember, offset: number, { date, time }: ZipStamp): Buffer {
-  const numbers = largeNumbers(size, offset);
-  const extra = numbers.length > 0 ? writeExtra(numbers) : Buffer.alloc(0);
-  const header = Buffer.alloc(centralSize);
-  header.writeUInt32LE(0x02014b50, 0);
-  header.writeUInt16LE(madeByUnix, 4);
-  header.writeUInt16LE(numbers.length > 0 ? zip64 : plain, 6);
-  header.writeUInt16LE(utf8Names, 8);
-  header.writeUInt16LE(time, 12);
-  header.writeUInt16LE(date, 14);
-  header.writeUInt32LE(crc, 16);
-  header.writeUInt32LE(Math.min(size, most32), 20);
-  header.writeUInt32LE(Math.min(size, most32), 24);
-  header.writeUInt16LE(name.length, 28);
-  header.writeUInt16LE(extra.length, 30);
-  header.writeUInt32LE(regularFile, 38);
-  header.writeUInt32LE(Math.min(offset, most32), 42);
-  return Buffer.concat([header, name, extra]);
+/** Puts the record of the central directory at `at`; `offset`: of the local header. Gives where it ends. */
+export function putCentralHeader(target: Buffer, at: number, { name, size, crc, offset }: PlacedMember, { date, time }: ZipStamp): number {
+  const isLarge = size >= most32 || offset >= most32;
+  const length = target.write(name, at + centralSize);
+  const end = at + centralSize + length;
+  const ends = isLarge ? putExtra(target, end, [...(size >= most32 ? [size, size] : []), ...(offset >= most32 ? [offset] : [])]) : end;
+  target.writeUInt32LE(0x02014b50, at);
+  target.writeUInt16LE(madeByUnix, at + 4);
+  target.writeUInt16LE(isLarge ? zip64 : plain, at + 6);
+  target.writeUInt16LE(utf8Names, at + 8);
+  target.writeUInt16LE(0, at + 10);
+  target.writeUInt16LE(time, at + 12);
+  target.writeUInt16LE(date, at + 14);
+  target.writeUInt32LE(crc, at + 16);
+  target.writeUInt32LE(Math.min(size, most32), at + 20);
+  target.writeUInt32LE(Math.min(size, most32), at + 24);
+  target.writeUInt16LE(length, at + 28);
+  target.writeUInt16LE(ends - end, at + 30);
+  target.writeUInt32LE(0, at + 32);
+  target.writeUInt16LE(0, at + 36);
+  target.writeUInt32LE(regularFile, at + 38);
+  target.writeUInt32LE(Math.min(offset, most32), at + 42);
+  return ends;
 }
 
 export interface ZipDirectory {
@@ -115,18 +132,13 @@ export function writeEnd({ count, offset, length }: ZipDirectory): Buffer {
   return Buffer.concat([large, end]);
 }
 
-function largeNumbers(size: number, offset: number): number[] {
-  return [...(size >= most32 ? [size, size] : []), ...(offset >= most32 ? [offset] : [])];
-}
-
-function writeExtra(numbers: readonly number[]): Buffer {
-  const extra = Buffer.alloc(extraHead + 8 * numbers.length);
-  extra.writeUInt16LE(1, 0);
-  extra.writeUInt16LE(8 * numbers.length, 2);
+function putExtra(target: Buffer, at: number, numbers: readonly number[]): number {
+  target.writeUInt16LE(1, at);
+  target.writeUInt16LE(8 * numbers.length, at + 2);
   numbers.forEach((number, i) => {
-    writeUInt64(extra, number, extraHead + 8 * i);
+    writeUInt64(target, number, at + extraHead + 8 * i);
   });
-  return extra;
+  return at + extraHead + 8 * numbers.length;
 }
 
 function writeUInt64(buffer: Buffer, number: number, at: number): void {

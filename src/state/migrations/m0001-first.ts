@@ -1,6 +1,7 @@
 /** The first schema. Rows of frozen steps are protected by triggers, below every line of code that could be wrong. */
 import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
+import { postgresTriggers } from './postgres-triggers.ts';
 
 type Database = Kysely<unknown>;
 type Columns = Record<string, string>;
@@ -242,7 +243,7 @@ const indexes = [
   'create unique index package_name on package (namespace_id, name) where removed_at is null',
   'create index grant_target on "grant" (target_kind, target_id)',
   'create index group_member_user on group_member (user_id)',
-  'create index session_user on session (user_id)',
+  'create index "session_user" on session (user_id)',
   'create index token_user on token (user_id)',
   'create index entry_began on entry (package, from_step, path)',
   `create index entry_ended on entry (package, to_step, path) where to_step < ${Number.MAX_SAFE_INTEGER}`,
@@ -257,7 +258,8 @@ const indexes = [
 
 const columnTypes = {
   sqlite: { text: sql`text`, int: sql`integer`, blob: sql`blob`, path: sql`text` },
-  postgres: { text: sql`text`, int: sql`bigint`, blob: sql`bytea`, path: sql`text collate "C"` },
+  // All texts, so that names sort and prefixes match alike on both engines, whatever the locale of the database.
+  postgres: { text: sql`text collate "C"`, int: sql`bigint`, blob: sql`bytea`, path: sql`text collate "C"` },
 } as const satisfies Record<string, Record<string, RawBuilder<unknown>>>;
 
 async function createTable(db: Database, dialect: 'sqlite' | 'postgres', name: string): Promise<void> {
@@ -294,9 +296,11 @@ function spanTriggers(table: 'entry' | 'manifest_range', columns: readonly strin
   ];
 }
 
-const triggers = (): string[] => [
-  ...spanTriggers('entry', Object.keys(tables['entry']?.columns ?? {})),
-  ...spanTriggers('manifest_range', Object.keys(tables['manifest_range']?.columns ?? {})),
+const columnsOf = (table: string): string[] => Object.keys(tables[table]?.columns ?? {});
+
+const sqliteTriggers = (): string[] => [
+  ...spanTriggers('entry', columnsOf('entry')),
+  ...spanTriggers('manifest_range', columnsOf('manifest_range')),
   `create trigger version_update before update on version
    when new.package is not old.package or new.number is not old.number or new.step is not old.step or new.digest is not old.digest
      or new.frozen_at is not old.frozen_at or new.entries is not old.entries or new.bytes is not old.bytes or new.message is not old.message
@@ -315,7 +319,9 @@ export function first(dialect: 'sqlite' | 'postgres'): Migration {
     async up(db: Database) {
       for (const name of Object.keys(tables)) await createTable(db, dialect, name);
       for (const statement of indexes) await sql.raw(statement).execute(db);
-      if (dialect === 'sqlite') for (const statement of triggers()) await sql.raw(statement).execute(db);
+      const spans = { entry: columnsOf('entry'), manifest_range: columnsOf('manifest_range') };
+      const triggers = dialect === 'sqlite' ? sqliteTriggers() : postgresTriggers(spans);
+      for (const statement of triggers) await sql.raw(statement).execute(db);
     },
   };
 }

@@ -1,25 +1,26 @@
 /** The embedded State: one SQLite file, a writer thread, and read-only connections of this thread. */
-import { chmodSync, closeSync, existsSync, openSync } from 'node:fs';
-import { backup as copyDatabase } from 'node:sqlite';
+import { chmodSync, closeSync, openSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { type CompiledQuery, Kysely } from 'kysely';
 import { PackageRError } from '#errors/error.ts';
+import { isDecisive } from '#state/decisions.ts';
 import { migrateState } from '#state/migrations/migrate.ts';
 import type { Schema } from '#state/schema.ts';
 import type { SqlValue, State, Write, WriteResult } from '#state/state.ts';
+import { backupTo } from './backup.ts';
+import { type PackedRows, packRows } from './bulk.ts';
 import { type Database, openDatabase } from './database.ts';
 import { sqliteDialect } from './dialect.ts';
-import type { WireAnswer, WireStatement } from './writer.ts';
+import { meaningOf } from './failure.ts';
+import { checkFile } from './integrity.ts';
+import { readThreads } from './reader.ts';
+import type { WireAnswer, WireStatement, WireUnit } from './writer.ts';
 
 interface Waiting {
   readonly unit: readonly Write[];
   readonly resolve: (results: readonly WriteResult[]) => void;
   readonly reject: (error: Error) => void;
 }
-
-/** Statements that change what decisions are made from. */
-const decisionTables =
-  /\b(?:into|update|from)\s+"?(?:user|group|group_member|grant|session|token|source|namespace|package|version|share|share_audience|ticket)"?(?=\s|$)/;
 
 /**
  * Opens (and makes or migrates) the state in `path`. The file is readable by its owner only, whatever the umask.
@@ -37,11 +38,13 @@ export async function openSqliteState(path: string): Promise<State> {
   const db = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
   const turn = new ReadTurn(reader);
   const writer = startWriter(path, () => turn.end());
+  const threads = readThreads(path);
   let generation = 1;
   let isClosed = false;
   return {
     dialect: 'sqlite',
     db,
+    threads,
     get generation() {
       return generation;
     },
@@ -53,6 +56,10 @@ export async function openSqliteState(path: string): Promise<State> {
           turn.begin();
           return statement.get(...values) as readonly SqlValue[] | undefined;
         },
+        all(...values) {
+          turn.begin();
+          return statement.all(...values) as unknown as readonly (readonly SqlValue[])[];
+        },
       };
     },
     async write(...unit) {
@@ -61,13 +68,15 @@ export async function openSqliteState(path: string): Promise<State> {
       try {
         return await writer.send(unit, statements);
       } finally {
-        if (statements.some(({ sql }, index) => unit[index]?.isCount !== true && decisionTables.test(sql))) generation++;
+        if (statements.some(({ sql }, index) => isDecisive(unit[index] ?? {}, sql))) generation++;
       }
     },
     backup: (target, options) => backupTo(path, target, options),
+    check: (signal) => checkFile(path, signal),
     async close() {
       if (isClosed) return;
       isClosed = true;
+      await threads.close();
       // The writer goes last: whoever closes last brings the log into the file, which a reader cannot.
       turn.end();
       reader.close();
@@ -95,9 +104,13 @@ function toWire(write: Write): WireStatement {
   return {
     sql,
     parameters: parameters as WireStatement['parameters'],
-    ...(write.rows === undefined ? {} : { rows: write.rows }),
+    ...(write.rows === undefined ? {} : { rows: packRows(write.rows, quoted(write.insert)) }),
     ...(write.expect === undefined ? {} : { changes: write.expect.changes }),
   };
+}
+
+function quoted(insert: Write['insert']): PackedRows['insert'] {
+  return insert && { table: `"${insert.table}"`, columns: insert.columns.map((name) => `"${name}"`) };
 }
 
 /**
@@ -132,7 +145,7 @@ function startWriter(path: string, beforeAnswer: () => void) {
   const worker = new Worker(new URL(isSource ? './writer.ts' : './writer.js', import.meta.url), {
     workerData: { path },
     execArgv: [],
-    resourceLimits: { maxYoungGenerationSizeMb: 2 },
+    resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
   const waiting = new Map<number, Waiting>();
   let lastId = 0;
@@ -163,7 +176,7 @@ function startWriter(path: string, beforeAnswer: () => void) {
       return new Promise((resolve, reject) => {
         const id = ++lastId;
         waiting.set(id, { unit, resolve, reject });
-        worker.postMessage({ id, statements });
+        worker.postMessage({ id, statements, isBulk: unit.some((write) => write.isBulk) } satisfies WireUnit);
       });
     },
     /** What was sent before is written first. */
@@ -175,7 +188,7 @@ function startWriter(path: string, beforeAnswer: () => void) {
 }
 
 /** Extended result codes of SQLite: https://sqlite.org/rescode.html */
-const sqliteCodes = { full: 13, primaryKey: 1555, trigger: 1811, unique: 2067, rowId: 2579 } as const;
+const sqliteCodes = { primaryKey: 1555, trigger: 1811, unique: 2067, rowId: 2579 } as const;
 
 function toError(failure: { statement?: number; errcode?: number; message: string }, unit: readonly Write[]): PackageRError {
   const broken = failure.statement === undefined ? undefined : unit[failure.statement]?.expect;
@@ -191,41 +204,15 @@ function toError(failure: { statement?: number; errcode?: number; message: strin
         operation: 'state.write',
         cause,
       });
-    case sqliteCodes.full:
-      return new PackageRError('state_failed', 'The disk of the data folder is full.', { operation: 'state.write', cause });
-    default:
-      return stateFailed(cause, 'The state could not be written.');
+    default: {
+      const meaning = meaningOf(failure.errcode);
+      if (meaning === undefined) return stateFailed(cause, 'The state could not be written.');
+      return new PackageRError('state_failed', meaning, { operation: 'state.write', retry: 'temporary', context: { disk: true }, cause });
+    }
   }
 }
 
-function stateFailed(cause: unknown, message: string): PackageRError {
+function stateFailed(cause: unknown, otherwise: string): PackageRError {
+  const message = meaningOf((cause as { readonly errcode?: number }).errcode) ?? otherwise;
   return new PackageRError('state_failed', message, { operation: 'state', cause });
-}
-
-async function backupTo(
-  path: string,
-  target: string,
-  options: { readonly signal?: AbortSignal; onProgress?(done: number, total: number): void } = {},
-): Promise<void> {
-  if (existsSync(target)) throw new PackageRError('exists', `There is already a file ${JSON.stringify(target)}.`);
-  closeSync(openSync(target, 'wx', 0o600));
-  const source = openDatabase(path, { readOnly: true });
-  try {
-    await copyDatabase(source.raw, target, {
-      rate: 1000,
-      progress: ({ totalPages, remainingPages }) => {
-        options.signal?.throwIfAborted();
-        options.onProgress?.(totalPages - remainingPages, totalPages);
-      },
-    });
-  } finally {
-    source.close();
-  }
-  const copy = openDatabase(target, { readOnly: true });
-  try {
-    const row = copy.raw.prepare('pragma integrity_check(1)').get() as { integrity_check: string };
-    if (row.integrity_check !== 'ok') throw new PackageRError('verify_failed', 'The backup does not pass its integrity check.');
-  } finally {
-    copy.close();
-  }
 }

@@ -1,15 +1,18 @@
 /**
  * The writer: a thread that owns the only writable connection. It takes units from its port, runs those that wait in one
- * transaction (a savepoint each, so that a refused unit takes nothing with it), and answers after the commit.
- * Imports nothing of ours but its connection, so that the thread starts without resolving `#…`.
+ * transaction (a savepoint each, so that a refused unit takes nothing with it), and answers after the commit. A small unit goes before
+ * bulk that waits, and is committed as soon as it has run: docs/decisions/0007-bulk-writes.md.
+ * Imports nothing of ours but what lies beside it, so that the thread starts without resolving `#…`.
  */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { type PackedRows, runsOf } from './bulk.ts';
 import { type Database, openDatabase, type SqlParameter } from './database.ts';
 
 export interface WireStatement {
   readonly sql: string;
   readonly parameters: readonly SqlParameter[];
-  readonly rows?: readonly (readonly SqlParameter[])[];
+  /** In place of `parameters`. */
+  readonly rows?: PackedRows;
   /** Changes that must have happened; the unit is refused otherwise. */
   readonly changes?: number | 'some' | 'none';
 }
@@ -17,6 +20,7 @@ export interface WireStatement {
 export interface WireUnit {
   readonly id: number;
   readonly statements: readonly WireStatement[];
+  readonly isBulk: boolean;
 }
 
 export interface WireResult {
@@ -32,18 +36,48 @@ export type WireAnswer =
 /** Milliseconds after which a group is committed although more waits: bounds the wait of a small write behind a bulk. */
 const groupTime = 20;
 
+/** Those that wait, each kind in its order; what is small goes first. */
+class Queue {
+  readonly #small: WireUnit[] = [];
+  readonly #bulk: WireUnit[] = [];
+
+  get length(): number {
+    return this.#small.length + this.#bulk.length;
+  }
+
+  get hasSmall(): boolean {
+    return this.#small.length > 0;
+  }
+
+  push(unit: WireUnit): void {
+    (unit.isBulk ? this.#bulk : this.#small).push(unit);
+  }
+
+  take(): WireUnit | undefined {
+    return this.#small.shift() ?? this.#bulk.shift();
+  }
+
+  takeAll(): WireUnit[] {
+    return [...this.#small.splice(0), ...this.#bulk.splice(0)];
+  }
+}
+
 function runStatement(database: Database, statement: WireStatement): WireResult {
-  const prepared = database.prepare(statement.sql);
-  const isQuery = prepared.columns().length > 0;
+  const runs =
+    statement.rows === undefined ? [{ sql: statement.sql, parameters: [statement.parameters] }] : runsOf(statement.sql, statement.rows);
   let changes = 0;
   const rows: Record<string, SqlParameter>[] = [];
-  for (const parameters of statement.rows ?? [statement.parameters]) {
-    if (isQuery) {
-      const found = prepared.all(...parameters) as Record<string, SqlParameter>[];
-      rows.push(...found);
-      changes += found.length;
-    } else {
-      changes += Number(prepared.run(...parameters).changes);
+  for (const { sql, parameters } of runs) {
+    const prepared = database.prepare(sql);
+    const isQuery = prepared.columns().length > 0;
+    for (const values of parameters) {
+      if (isQuery) {
+        const found = prepared.all(...values) as Record<string, SqlParameter>[];
+        rows.push(...found);
+        changes += found.length;
+      } else {
+        changes += Number(prepared.run(...values).changes);
+      }
     }
   }
   return { changes, rows };
@@ -86,38 +120,51 @@ function describe(error: unknown): { errcode?: number; message: string } {
   return typeof errcode === 'number' ? { errcode, message } : { message };
 }
 
-/** Runs a group and commits it. A commit that fails (disk full) fails every unit of the group: nothing of it happened. */
-function runGroup(database: Database, queue: WireUnit[]): WireAnswer[] {
+/**
+ * Runs a group and commits it. A commit that fails (disk full) fails every unit of the group: nothing of it happened.
+ * `arrive`: takes in what was sent meanwhile.
+ */
+function runGroup(database: Database, queue: Queue, arrive: () => void): WireAnswer[] {
   const taken: WireUnit[] = [];
   const answers: WireAnswer[] = [];
   try {
     database.raw.exec('begin immediate');
     const since = performance.now();
-    do {
-      const unit = queue.shift() as WireUnit;
+    let isPressing = false;
+    for (let unit = queue.take(); unit !== undefined; unit = queue.take()) {
       taken.push(unit);
       answers.push(runUnit(database, unit));
       // A full disk may have rolled back the whole transaction, units before this one included.
       if (!database.raw.isTransaction) throw new Error('the transaction was rolled back');
-    } while (queue.length > 0 && performance.now() - since < groupTime);
+      arrive();
+      isPressing ||= queue.hasSmall;
+      if (performance.now() - since >= groupTime || (isPressing && !queue.hasSmall)) break;
+    }
     database.raw.exec('commit');
     return answers;
   } catch (error) {
     if (database.raw.isTransaction) database.raw.exec('rollback');
     const failure = describe(error);
-    const failed = taken.length === 0 ? queue.splice(0) : taken;
+    const failed = taken.length === 0 ? queue.takeAll() : taken;
     return failed.map((unit) => ({ id: unit.id, failure }));
   }
 }
 
 function serve(port: NonNullable<typeof parentPort>, path: string): void {
   const database = openDatabase(path, { readOnly: false });
-  const queue: WireUnit[] = [];
+  const queue = new Queue();
   let isClosing = false;
   let isScheduled = false;
+  const take = (message: WireUnit | 'close'): void => {
+    if (message === 'close') isClosing = true;
+    else queue.push(message);
+  };
+  const arrive = (): void => {
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port)) take(next.message);
+  };
   const drain = (): void => {
     isScheduled = false;
-    if (queue.length > 0) for (const answer of runGroup(database, queue)) port.postMessage(answer);
+    if (queue.length > 0) for (const answer of runGroup(database, queue, arrive)) port.postMessage(answer);
     if (queue.length > 0) schedule();
     else if (isClosing) {
       database.close();
@@ -129,8 +176,7 @@ function serve(port: NonNullable<typeof parentPort>, path: string): void {
     isScheduled = true;
   };
   port.on('message', (message: WireUnit | 'close') => {
-    if (message === 'close') isClosing = true;
-    else queue.push(message);
+    take(message);
     schedule();
   });
 }
