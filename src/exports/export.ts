@@ -29,6 +29,8 @@ export interface ExportRequest {
   readonly base: string;
   /** For people who may see the source; undefined in every share. */
   location?(leaf: Leaf): Location | undefined;
+  /** Bytes read from the tree count against a limit: what refuses them must do so before the first byte of the output. */
+  readonly isCounted?: boolean;
   readonly about: ExportAbout;
   readonly query: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;

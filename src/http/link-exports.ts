@@ -101,6 +101,7 @@ async function toExportRequest({ sources }: Asked, { opened, folder, only, query
     link: (path) => linkTo(base, path),
     base,
     ...(names === undefined ? {} : { location }),
+    isCounted: handle.share?.maxObjects !== undefined || handle.share?.maxBytes !== undefined,
     about: handle.about,
     query,
     signal,

@@ -47,6 +47,17 @@ export class Archive {
     }
   }
 
+  /** Reads all that goes in as it is: texts and inline objects. Errors: those of the tree, which may count what is read. */
+  async readFiles(): Promise<void> {
+    let index = 0;
+    for await (const items of this.#walk(this.#plan.waypoints[0] as Waypoint, 'names')) {
+      for (const item of items) {
+        if (!item.isPointer) await this.#learnCrc(item, index);
+        index += 1;
+      }
+    }
+  }
+
   #sections(): Section[] {
     const { extras, directory } = this.#plan;
     const contents = extras.flatMap((extra) => [

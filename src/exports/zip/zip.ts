@@ -21,6 +21,7 @@ export const zipExport: Export = {
   async open(request) {
     const selection = await repeatable(await openSelection(request), request.tree.frozen);
     const plan = await plans.find(request, () => planZip(selection, request));
+    if (request.isCounted === true) await new Archive(plan, selection, request).readFiles();
     const { size } = plan;
     return {
       contentType: 'application/zip',

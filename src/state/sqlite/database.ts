@@ -17,7 +17,16 @@ const keptStatements = 500;
 /** Milliseconds that a connection waits for another one's lock. */
 const lockWait = 2000;
 
-export function openDatabase(path: string, options: { readonly readOnly: boolean }): Database {
+/** Bytes of the file: what is mapped counts as memory of the process. */
+const mappedBytes = 64 * 1024 * 1024;
+
+export interface DatabaseOptions {
+  readonly readOnly: boolean;
+  /** For look-ups all over the file, which would cost a system call each. */
+  readonly isMapped?: boolean;
+}
+
+export function openDatabase(path: string, options: DatabaseOptions): Database {
   const raw = new DatabaseSync(path, { readOnly: options.readOnly, timeout: lockWait, enableForeignKeyConstraints: true });
   if (!options.readOnly) {
     raw.exec('pragma journal_mode = wal');
@@ -28,8 +37,7 @@ export function openDatabase(path: string, options: { readonly readOnly: boolean
     raw.exec('pragma wal_autocheckpoint = 2000');
   }
   raw.exec('pragma cache_size = -4000');
-  // Look-ups all over the file would cost a system call each; what is mapped counts as memory of the process, hence the bound.
-  if (options.readOnly) raw.exec('pragma mmap_size = 67108864');
+  if (options.isMapped === true) raw.exec(`pragma mmap_size = ${mappedBytes}`);
   raw.exec('pragma temp_store = memory');
   const statements = new Map<string, StatementSync>();
   return {

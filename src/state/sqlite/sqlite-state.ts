@@ -34,7 +34,7 @@ export async function openSqliteState(path: string): Promise<State> {
     throw stateFailed(error, 'The state file cannot be opened or made.');
   }
   await migrateFile(path);
-  const reader = openDatabase(path, { readOnly: true });
+  const reader = openDatabase(path, { readOnly: true, isMapped: true });
   const db = new Kysely<Schema>({ dialect: sqliteDialect(reader) });
   const turn = new ReadTurn(reader);
   const writer = startWriter(path, () => turn.end());
