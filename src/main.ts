@@ -6,13 +6,14 @@ import { runCli } from '#cli/run.ts';
 
 async function main(): Promise<void> {
   const stop = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => {
-      stop.abort();
-      // A second one ends at once.
-      process.once(name, () => process.exit(130));
-    });
-  }
+  let asked: number | undefined;
+  const end = (): void => {
+    asked ??= performance.now();
+    stop.abort();
+    // Asked again, it ends at once. One Ctrl-C may come twice: from the terminal, and from whatever started this and hands it on.
+    if (performance.now() - asked > 1000) process.exit(130);
+  };
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, end);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
   });

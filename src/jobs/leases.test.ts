@@ -41,7 +41,11 @@ class Process {
     this.jobs.register('count', {
       run: async ({ id, checkpoint, save, signal }) => {
         for (let at = ((checkpoint as { at: number } | undefined)?.at ?? 0) + 1; at <= steps; at++) {
-          await new Promise<void>((resolve) => this.#gates.push(resolve));
+          await new Promise<void>((resolve) => {
+            if (signal.aborted) resolve();
+            this.#gates.push(resolve);
+            signal.addEventListener('abort', () => resolve());
+          });
           signal.throwIfAborted();
           await save({ at });
           saved.set(id, [...(saved.get(id) ?? []), at]);
