@@ -1,5 +1,4 @@
 /** A whole packageR but its HTTP, on one State whose turns can be scheduled; two memory stores, and users who may all with them. */
-import { existsSync } from 'node:fs';
 import { Access } from '#access/access.ts';
 import { openMemory } from '#drivers/memory/driver.ts';
 import { memoryOptions } from '#drivers/memory/options.ts';
@@ -22,10 +21,10 @@ import { bodyOf } from '#testing/driver-subject.ts';
 import { fakeClock } from '#testing/fake-clock.ts';
 import { scheduleState } from '#testing/scheduler.ts';
 import { temporaryState } from '#testing/temporary-state.ts';
+import { memoryPlace } from '../support/memory-place.ts';
 
 /** Races are of order, not of disks. */
-const memoryFolder = '/dev/shm';
-if (existsSync(memoryFolder)) process.env['TMPDIR'] = memoryFolder;
+process.env['TMPDIR'] = memoryPlace;
 
 export const system = { kind: 'system', name: 'test' } as const;
 export const address = '192.0.2.1';
