@@ -4,7 +4,7 @@
  * the other, and the next start finishes what was decided.
  */
 import { constants, existsSync, statSync } from 'node:fs';
-import { chmod, copyFile, link, mkdir, open, rename, rm } from 'node:fs/promises';
+import { chmod, copyFile, link, mkdir, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { VerifyLine } from '#api/system.ts';
 import type { RestoreDone, RestoreRequest } from '#cli/context.ts';
@@ -13,13 +13,11 @@ import { isError, PackageRError } from '#errors/error.ts';
 import { verifyState } from '#packages/verify-state.ts';
 import { lockData } from '#state/lock.ts';
 import { stateFileOf } from '#state/open.ts';
+import { companions, removeState, syncPath } from '#state/sqlite/files.ts';
 import { openSqliteReader } from '#state/sqlite/sqlite-reader.ts';
 import { openSqliteState } from '#state/sqlite/sqlite-state.ts';
 import type { State } from '#state/state.ts';
 import { Vault } from '#state/vault.ts';
-
-/** What SQLite may keep beside a file. */
-const companions = ['-wal', '-shm', '-journal'] as const;
 
 /** Errors: not_found, state_newer, verify_failed for what is no state at all. */
 export async function* verifyFile(file: string, signal: AbortSignal): AsyncGenerator<VerifyLine, void> {
@@ -43,16 +41,16 @@ export async function restore({ config }: LoadedConfig, { file, name, signal, on
   try {
     await finishRestore(dataDir);
     const draft = join(dataDir, 'restore.partial');
-    await remove(draft);
+    await removeState(draft);
     try {
       const { totals, key } = await prepare(from, draft, { config, signal, onLine });
       signal.throwIfAborted();
       await rename(draft, readyFileOf(dataDir));
-      await sync(dataDir);
+      await syncPath(dataDir);
       const replaced = await finishRestore(dataDir);
       return { path: stateFileOf(dataDir), ...(replaced === undefined ? {} : { replaced }), ...totals, key };
     } finally {
-      await remove(draft);
+      await removeState(draft);
     }
   } catch (error) {
     throw explain(error);
@@ -75,13 +73,13 @@ export async function finishRestore(dataDir: string): Promise<string | undefined
     await mkdir(aside, { recursive: true, mode: 0o700 });
     for (const end of ['', ...companions])
       if (existsSync(`${state}${end}`)) await keep(`${state}${end}`, join(aside, `${basename(state)}${end}`));
-    await sync(aside);
+    await syncPath(aside);
   }
   // A log that stayed would be taken for one of the new file.
   for (const end of companions) await rm(`${state}${end}`, { force: true });
-  await sync(dataDir);
+  await syncPath(dataDir);
   await rename(ready, state);
-  await sync(dataDir);
+  await syncPath(dataDir);
   return aside;
 }
 
@@ -119,7 +117,7 @@ async function prepare(from: string, draft: string, { config, signal, onLine }: 
   } finally {
     await state.close();
     for (const end of companions) await rm(`${draft}${end}`, { force: true });
-    await sync(draft);
+    await syncPath(draft);
   }
 }
 
@@ -142,19 +140,6 @@ function requireFile(file: string): void {
 async function keep(from: string, to: string): Promise<void> {
   if (existsSync(to)) return;
   await link(from, to).catch(() => copyFile(from, to));
-}
-
-async function remove(file: string): Promise<void> {
-  for (const end of ['', ...companions]) await rm(`${file}${end}`, { force: true });
-}
-
-async function sync(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }
 
 function damaged(faults: number): PackageRError {

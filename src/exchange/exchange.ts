@@ -103,7 +103,6 @@ export class Exchange {
     const { share } = handle;
     const isPlain = handle.action === 'download' && isWithin(path, handle.path);
     if (!isPlain || share?.maxObjects !== undefined || share?.maxBytes !== undefined || isLive(handle)) return undefined;
-    const seconds = this.#secondsFor(handle, undefined);
     await this.#shares.stillOpen(handle);
     const entry = await handle.tree.find(path);
     if (entry?.kind !== 'pointer') return undefined;
@@ -111,7 +110,11 @@ export class Exchange {
     if (object === undefined) return undefined;
     const { presign, versions } = presignCapabilities(object);
     if (presign !== 'local' || !versions || entry.version === undefined) return undefined;
-    const temporaryUrl = await this.#presign(object, handle, entry, { seconds, method, version: entry.version });
+    const temporaryUrl = await this.#presign(object, handle, entry, {
+      seconds: this.#limits.defaultSeconds,
+      method,
+      version: entry.version,
+    });
     if (method === 'GET') {
       await this.#shares.countUse(handle, entry);
       this.#receipts.one(handle, path, entry.size);

@@ -1,9 +1,6 @@
 /** Work on many items at once, with the answers in the order of the items. */
-import { setImmediate } from 'node:timers/promises';
 import { asError } from '#errors/error.ts';
-
-/** Milliseconds after which others go first: items and answers that are there at once would leave them no turn. */
-const turn = 8;
+import { Turn } from '#model/turn.ts';
 
 /**
  * At most `limit` under way; an answer is given out as soon as it and all before it are there, also while the next item has not come.
@@ -20,13 +17,11 @@ export async function* inOrder<T, R>(
   let next: Promise<IteratorResult<T>> | undefined;
   let index = 0;
   let isEnded = false;
-  let since = performance.now();
+  // Items and answers that are there at once would leave others no turn.
+  const turn = new Turn();
   try {
     while (!isEnded || running.length > 0) {
-      if (performance.now() - since > turn) {
-        await setImmediate();
-        since = performance.now();
-      }
+      await turn.pause();
       if (signal?.aborted) throw asError(signal.reason, 'exchange.bulk');
       if (!isEnded && running.length < limit) next ??= iterator.next();
       const winner = await firstOf(running[0], next, signal);

@@ -4,6 +4,7 @@
  */
 
 import { PackageRError } from '#errors/error.ts';
+import { batchesOf } from '#model/batches.ts';
 import type { Entry, Leaf, Unnamable } from '#model/entry.ts';
 import { joinPath, type Path, parsePath, relativeTo, root } from '#model/path.ts';
 import { moved, type Sieve } from '#model/sieve.ts';
@@ -67,17 +68,7 @@ const gathered = 256;
 
 /** As `walk`, in batches: for whoever goes through a whole tree. They are of bounded size, and never empty. */
 export function walkBatches(tree: Tree, folder: Path, options?: WalkOptions): AsyncIterable<readonly Leaf[]> {
-  return tree.batches === undefined ? gatherLeaves(tree.walk(folder, options)) : tree.batches(folder, options);
-}
-
-async function* gatherLeaves(leaves: AsyncIterable<Leaf>): AsyncGenerator<readonly Leaf[], void> {
-  let batch: Leaf[] = [];
-  for await (const leaf of leaves) {
-    if (batch.push(leaf) < gathered) continue;
-    yield batch;
-    batch = [];
-  }
-  if (batch.length > 0) yield batch;
+  return tree.batches === undefined ? batchesOf(tree.walk(folder, options), gathered) : tree.batches(folder, options);
 }
 
 /** The entry or not_found. */

@@ -1,9 +1,9 @@
 /** `verify`: recomputes what the state keeps of a version, and compares. Much is hashed in threads of the state, a little at once. */
 import { createHash } from 'node:crypto';
+import { batchesOf } from '#model/batches.ts';
 import type { ManifestRange } from '#model/manifest.ts';
 import { entryKinds, type ManifestRangeRow, type VersionRow } from '#state/schema.ts';
 import type { SqlValue, State } from '#state/state.ts';
-import { batchesOf } from './batches.ts';
 import { Prepared, windowTexts } from './entry-statements.ts';
 import { type HashedSlice, hashColumns, hashSlice, type Slice } from './range-hash.ts';
 import { eachAtOnce, hashReads, listRanges, pauser } from './ranges.ts';

@@ -1,10 +1,10 @@
 /** What differs between two steps, from the rows that began or ended between them. */
 import { setImmediate } from 'node:timers/promises';
 import { PackageRError } from '#errors/error.ts';
+import { batchesOf } from '#model/batches.ts';
 import type { Folder, Leaf } from '#model/entry.ts';
 import { compareBytes, type Path } from '#model/path.ts';
 import type { State } from '#state/state.ts';
-import { batchesOf } from './batches.ts';
 import { EntryReader, endOf } from './entry-reader.ts';
 import { identityOf, isSame, toLeaf } from './entry-row.ts';
 import { behind } from './entry-windows.ts';

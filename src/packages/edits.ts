@@ -4,13 +4,13 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { PackageRError } from '#errors/error.ts';
+import { batchesOf } from '#model/batches.ts';
 import type { Entry, Leaf, Meta } from '#model/entry.ts';
 import { isWithin, joinPath, type Path, relativeTo, root } from '#model/path.ts';
 import { compileGlob } from '#model/pattern.ts';
 import { type EntryRow, entryKinds } from '#state/schema.ts';
 import type { State, Write } from '#state/state.ts';
 import type { Selection } from './annex-request.ts';
-import { batchesOf } from './batches.ts';
 import { batchSize, type DraftStep } from './draft-step.ts';
 import { EntryReader } from './entry-reader.ts';
 import { folderRowPath, toEntry, toLeaf } from './entry-row.ts';

@@ -2,10 +2,11 @@
  * Reads the entries that are visible at one step, in byte order of their row paths. Each statement looks at a bounded window of rows,
  * visible or not, so no single read is long; long runs of invisible rows are scanned beside the event loop, remembered, and jumped over.
  */
-import { setImmediate } from 'node:timers/promises';
+
 import type { Leaf } from '#model/entry.ts';
 import { compareBytes } from '#model/path.ts';
 import type { WalkOptions } from '#model/tree.ts';
+import { Turn } from '#model/turn.ts';
 import { type EntryRow, entryKinds } from '#state/schema.ts';
 import type { SqlValue, State } from '#state/state.ts';
 import { entryColumns, type LeafRow, leafColumns, leafOf, toLeafRow, toRow, walkColumns } from './entry-row.ts';
@@ -39,8 +40,6 @@ type Values = readonly SqlValue[];
 const defaultRows = 1000;
 /** Windows without a visible row after which a thread looks for the next one. */
 const longRun = 4;
-/** Milliseconds after which others go first. */
-const turn = 8;
 
 const rowReads = new Prepared((state) => windowQueries(state, entryColumns));
 const leafReads = new Prepared((state) => windowQueries(state, leafColumns));
@@ -64,7 +63,8 @@ export class EntryReader {
   readonly #options: EntryReaderOptions;
   readonly #view: View;
   readonly #most: number;
-  #since = 0;
+  /** Begins with the first read. */
+  #turn: Turn | undefined;
 
   constructor(options: EntryReaderOptions) {
     this.#options = options;
@@ -190,10 +190,8 @@ export class EntryReader {
   }
 
   async #pause(): Promise<void> {
-    const now = performance.now();
-    if (this.#since !== 0 && now - this.#since < turn) return;
-    if (this.#since !== 0) await setImmediate();
-    this.#since = performance.now();
+    this.#turn ??= new Turn();
+    await this.#turn.pause();
   }
 }
 

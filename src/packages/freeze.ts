@@ -1,13 +1,13 @@
 /** Freezing: the newest step gets a number, a digest and an author, for ever. It reads what changed and whose rights are needed. */
 import { sql } from 'kysely';
 import { isError, PackageRError } from '#errors/error.ts';
+import { batchesOf } from '#model/batches.ts';
 import type { Key } from '#model/key.ts';
 import type { ManifestRange } from '#model/manifest.ts';
 import { type Path, parentOf, root } from '#model/path.ts';
 import { insertRows } from '#state/insert.ts';
 import type { VersionRow } from '#state/schema.ts';
 import type { State } from '#state/state.ts';
-import { batchesOf } from './batches.ts';
 import { hasChanges } from './diff.ts';
 import { EntryReader } from './entry-reader.ts';
 import { abandonStep, type Claim, claimHead, getPackageRow, holdClaim } from './open-step.ts';

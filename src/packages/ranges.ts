@@ -3,14 +3,14 @@
  * follows from the paths alone, so the result does not depend on how the draft came to be. Much is hashed in threads, little at once.
  */
 import { createHash } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
 import { sql } from 'kysely';
+import { batchesOf } from '#model/batches.ts';
 import type { Digest } from '#model/digest.ts';
 import type { ManifestRange } from '#model/manifest.ts';
+import { Turn } from '#model/turn.ts';
 import { insertRows } from '#state/insert.ts';
 import { entryKinds, type ManifestRangeRow, openStep } from '#state/schema.ts';
 import type { SqlValue, State, Write } from '#state/state.ts';
-import { batchesOf } from './batches.ts';
 import { Prepared, windowQueries, windowTexts } from './entry-statements.ts';
 import type { WindowName } from './entry-windows.ts';
 import { type HashedSlice, hashColumns, hashSlice, type Slice } from './range-hash.ts';
@@ -49,8 +49,6 @@ const slicesAtOnce = 32;
 const unitsHere = 4;
 /** Rows that are written in one unit. */
 const unitRows = 500;
-/** Milliseconds after which others go first. */
-const turn = 8;
 
 export const hashReads: Prepared<WindowName> = new Prepared((state) => windowQueries(state, hashColumns));
 
@@ -99,12 +97,10 @@ async function hashSlices(
 
 /** Lets others go first when it is time, and ends where the signal does. */
 export function pauser(signal: AbortSignal | undefined): () => Promise<void> {
-  let since = performance.now();
+  const turn = new Turn();
   return async () => {
     signal?.throwIfAborted();
-    if (performance.now() - since < turn) return;
-    await setImmediate();
-    since = performance.now();
+    await turn.pause();
   };
 }
 

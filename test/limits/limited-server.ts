@@ -2,6 +2,7 @@
 import { type IncomingHttpHeaders, request as send } from 'node:http';
 import { connect } from 'node:net';
 import { type Packager, startPackager } from '../support/packager.ts';
+import { roomy } from '../support/roomy.ts';
 
 export interface Asked {
   readonly method?: string;
@@ -34,17 +35,8 @@ export interface LimitedServer {
   raw(chunks: Iterable<string | Buffer>, options?: { readonly pause?: number; readonly milliseconds?: number }): Promise<string>;
   /** A head with the evidence of the administrator, its lines ended. */
   head(line: string, ...lines: string[]): string;
-  /** A source of the folder `name` that holds these files. */
   stop(): Promise<void>;
 }
-
-const roomy = {
-  PACKAGE_R_TRUSTED_PROXIES: '127.0.0.1',
-  PACKAGE_R_LIMITS_HTTP_RATES_USER_PER_MINUTE: '60000',
-  PACKAGE_R_LIMITS_HTTP_RATES_USER_BURST: '20000',
-  PACKAGE_R_LIMITS_HTTP_RATES_PEER_PER_MINUTE: '60000',
-  PACKAGE_R_LIMITS_HTTP_RATES_PEER_BURST: '20000',
-};
 
 /** `limits`: by key of the setting, `http.urlBytes`. */
 export async function startLimited(limits: Readonly<Record<string, number>> = {}, more: Readonly<Record<string, string>> = {}) {

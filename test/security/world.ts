@@ -10,6 +10,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect } from 'vitest';
 import { hashFiles, writeFiles } from '../support/files.ts';
 import { type Packager, startPackager } from '../support/packager.ts';
+import { roomy } from '../support/roomy.ts';
 
 export const people = ['adm', 'alice', 'bob', 'nodl', 'ro'] as const;
 export type Person = (typeof people)[number];
@@ -77,15 +78,6 @@ export interface World {
   check(): Promise<void>;
   close(): Promise<void>;
 }
-
-/** Rates and peers are not what most attacks are about: each case comes from an address of its own, behind one trusted proxy. */
-const roomy = {
-  PACKAGE_R_TRUSTED_PROXIES: '127.0.0.1',
-  PACKAGE_R_LIMITS_HTTP_RATES_USER_PER_MINUTE: '60000',
-  PACKAGE_R_LIMITS_HTTP_RATES_USER_BURST: '20000',
-  PACKAGE_R_LIMITS_HTTP_RATES_PEER_PER_MINUTE: '60000',
-  PACKAGE_R_LIMITS_HTTP_RATES_PEER_BURST: '20000',
-};
 
 export const all = ['list', 'stat', 'download', 'create', 'modify', 'delete', 'share', 'manage'] as const;
 const curating = ['list', 'stat', 'download', 'create', 'modify', 'delete', 'share'];

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { openStoreWorld, secretsOf } from '../stores/store-world.ts';
+import { roomyRates } from '../support/roomy.ts';
 import type { StoreServer } from '../support/stores/store-server.ts';
 import { checkArchive, checkBrowse, checkBulk, checkCuration, checkExchange, checkHead, type Duty, SoakScene } from './duties.ts';
 import { graceAfterOutage, Tally, type Totals } from './tally.ts';
@@ -38,10 +39,7 @@ const duties: Readonly<Record<string, { readonly check: Duty; readonly workers: 
 export async function soak({ server, seconds, print }: SoakOptions): Promise<SoakResult> {
   const world = await openStoreWorld(server, {
     PACKAGE_R_LOG_LEVEL: 'warn',
-    PACKAGE_R_LIMITS_HTTP_RATES_USER_PER_MINUTE: '60000',
-    PACKAGE_R_LIMITS_HTTP_RATES_USER_BURST: '20000',
-    PACKAGE_R_LIMITS_HTTP_RATES_PEER_PER_MINUTE: '60000',
-    PACKAGE_R_LIMITS_HTTP_RATES_PEER_BURST: '20000',
+    ...roomyRates,
     PACKAGE_R_LIMITS_UPSTREAM_PROBE_IN: '1000',
   });
   const tally = new Tally();

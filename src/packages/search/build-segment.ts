@@ -3,13 +3,13 @@
  * So there are few segments, and a row is indexed anew a few times only. Nothing of it is used before it is complete.
  */
 import { CompiledQuery, sql } from 'kysely';
+import { Turn } from '#model/turn.ts';
 import { insertRows } from '#state/insert.ts';
 import { openStep } from '#state/schema.ts';
 import { returned, type SqlValue, type State, type Write } from '#state/state.ts';
 import { buildPart, type PartInput, type PartResult } from './build-part.ts';
 import type { IndexRows } from './segment-builder.ts';
 import { addedSince, coveredBy, coveringSegments } from './segments.ts';
-import { Turn } from './turn.ts';
 
 export interface BuildRequest {
   readonly state: State;

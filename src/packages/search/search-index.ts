@@ -7,6 +7,7 @@ import type { Events } from '#events/events.ts';
 import type { Clock } from '#model/clock.ts';
 import type { Leaf } from '#model/entry.ts';
 import type { Path } from '#model/path.ts';
+import { Turn } from '#model/turn.ts';
 import type { State } from '#state/state.ts';
 import { Damage } from './blocks.ts';
 import { buildSegment } from './build-segment.ts';
@@ -15,7 +16,6 @@ import { type Candidate, SegmentReader } from './segment-reader.ts';
 import { addedSince, coveredBy, coveringSegments, type Segment } from './segments.ts';
 import { candidatesSince, mergeCandidates, Sifter, type SiftRequest } from './sift.ts';
 import { type SweepOptions, sweepSegments } from './sweep.ts';
-import { Turn } from './turn.ts';
 
 export interface SearchIndexOptions {
   readonly state: State;

@@ -1,11 +1,11 @@
 /** Reads one segment: the blocks that may hold hits, and from them the paths that are hits, in order. */
 import { ancestorsOf, compareBytes, isWithin, type Path, root } from '#model/path.ts';
 import type { Sieve, Terms } from '#model/sieve.ts';
+import type { Turn } from '#model/turn.ts';
 import { BlockSet } from './blocks.ts';
 import { type CodeRange, type Field, rangesOf } from './grams.ts';
 import type { IndexReads } from './index-reads.ts';
 import type { Segment } from './segments.ts';
-import type { Turn } from './turn.ts';
 
 /** A leaf that may be a hit, or that lies in folders that may be. */
 export interface Candidate {

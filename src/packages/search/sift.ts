@@ -6,10 +6,10 @@ import { setImmediate } from 'node:timers/promises';
 import type { Leaf } from '#model/entry.ts';
 import { ancestorsOf, compareBytes, isWithin, type Path } from '#model/path.ts';
 import type { Sieve } from '#model/sieve.ts';
+import type { Turn } from '#model/turn.ts';
 import type { State } from '#state/state.ts';
 import type { IndexReads } from './index-reads.ts';
 import type { Candidate } from './segment-reader.ts';
-import type { Turn } from './turn.ts';
 
 export interface SiftRequest {
   readonly package: number;

@@ -1,11 +1,12 @@
 /** An online copy of the SQLite file. Under its name it is whole and verified, or not there at all, whenever the process ends. */
 import { existsSync } from 'node:fs';
-import { link, open, rm } from 'node:fs/promises';
+import { link, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { backup as copyDatabase, DatabaseSync } from 'node:sqlite';
 import { isError, PackageRError } from '#errors/error.ts';
 import type { State } from '#state/state.ts';
 import { openDatabase } from './database.ts';
+import { removeState, syncPath } from './files.ts';
 import { checkFile } from './integrity.ts';
 
 type BackupOptions = NonNullable<Parameters<State['backup']>[1]>;
@@ -20,7 +21,7 @@ export async function backupTo(path: string, target: string, options: BackupOpti
   underWay.add(target);
   const draft = `${target}.partial`;
   try {
-    await removeDraft(draft);
+    await removeState(draft);
     await (await open(draft, 'wx', 0o600)).close();
     await copyTo(path, draft, options);
     makeSingle(draft);
@@ -32,7 +33,7 @@ export async function backupTo(path: string, target: string, options: BackupOpti
   } catch (error) {
     throw explain(error, target);
   } finally {
-    await removeDraft(draft).catch(() => undefined);
+    await removeState(draft).catch(() => undefined);
     underWay.delete(target);
   }
 }
@@ -62,19 +63,6 @@ function makeSingle(draft: string): void {
   } finally {
     copy.close();
   }
-}
-
-async function syncPath(path: string): Promise<void> {
-  const handle = await open(path, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function removeDraft(draft: string): Promise<void> {
-  for (const end of ['', '-journal', '-wal', '-shm']) await rm(`${draft}${end}`, { force: true });
 }
 
 function alreadyThere(target: string): PackageRError {
