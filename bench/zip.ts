@@ -1,6 +1,8 @@
 /**
  * `zip`: package.zip of a frozen package of 1 M pointers through the HTTP of a real server, to a reader that discards. Peers are bare Node
- * servers that make a stored ZIP of the same pointer files: they get names and bytes ready made from a file, we read rows and write texts.
+ * servers that make a stored ZIP of the same pointer files, without its length before, ranges or lists. `archiver` and `fflate` read the
+ * same rows of the same state and make the same texts, with our own code for both; `archiver-ready` and `fflate-ready` get names and
+ * bytes ready made from a file and only zip.
  *
  * Variants: `first` (the archive was not asked for before: it is planned, then written) and `again` (its plan is remembered).
  * Flags: --entries N, --peer-entries N (peers keep all entries in memory, and fewer are to their advantage).
@@ -23,7 +25,7 @@ const packages = fileURLToPath(new URL('../.cache/bench/zip/package.json', impor
 const install = 'npm install --prefix .cache/bench/zip archiver@8.0.0 fflate@0.8.3';
 const peerModule = fileURLToPath(new URL('./zip/peer.ts', import.meta.url));
 const checkScript = fileURLToPath(new URL('./zip/check.py', import.meta.url));
-const kinds = ['archiver', 'fflate'] as const;
+const kinds = ['archiver', 'fflate', 'archiver-ready', 'fflate-ready'] as const;
 type Kind = (typeof kinds)[number];
 
 let folder = '';
@@ -48,7 +50,9 @@ export const zip: Bench = {
     ours = await servePackage(entries);
     await writeRecords(join(folder, 'records'), peerEntries, ours.base);
     for (const kind of kinds) if (missing(kind) === undefined) await startPeer(kind);
-    notes.push(`peers: ${peerEntries} entries, ready made in a file; archiver 8.0.0, fflate 0.8.3, stored, chunks of 64 KiB`);
+    notes.push(
+      `peers: ${peerEntries} entries, read from the state or (-ready) ready made; archiver 8.0.0, fflate 0.8.3, stored, chunks of 64 KiB`,
+    );
   },
   async verify() {
     const part = await download(`${known(ours).base}package.zip?folder=${encodeURIComponent(folderOf(0))}`, 'ours.zip');
@@ -92,11 +96,17 @@ function peerOf(kind: Kind): Peer {
 }
 
 function missing(kind: Kind): string | undefined {
-  return existsSync(join(packages, '..', 'node_modules', kind)) ? undefined : install;
+  return existsSync(join(packages, '..', 'node_modules', libraryOf(kind))) ? undefined : install;
+}
+
+function libraryOf(kind: Kind): string {
+  return kind.replace('-ready', '');
 }
 
 async function startPeer(kind: Kind): Promise<void> {
-  const args = ['--max-old-space-size=3072', peerModule, kind, join(folder, 'records'), packages];
+  const { state, id, base } = known(ours);
+  const input = kind.endsWith('-ready') ? [join(folder, 'records')] : [state, String(id), base];
+  const args = ['--max-old-space-size=3072', peerModule, libraryOf(kind), packages, ...input];
   const child = spawnPinned(process.execPath, args, 0, { stdio: ['ignore', 'pipe', 'inherit'] });
   const port = /port (\d+)/.exec(await said(child, 'port'))?.[1];
   peers.set(kind, { child, base: `http://127.0.0.1:${port}/` });

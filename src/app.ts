@@ -207,7 +207,7 @@ async function wire(
         events.record({ actor, action: 'key.rotate', subject: 'keys', details: { now } });
       },
       backup: (name, signal) => backup(state, config.dataDir, name, signal),
-      verify: (signal) => verifyState(state, signal),
+      verify: (signal, { rebuild }) => verifyState(state, signal, rebuild ? { rebuild: (id) => packages.search.rebuild(id) } : {}),
     },
     settings: {
       publicUrl: config.publicUrl,

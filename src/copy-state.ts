@@ -15,6 +15,7 @@ import { openPostgresState } from '#state/postgres/postgres-state.ts';
 import { openSqliteSource, openSqliteTarget } from '#state/sqlite/sqlite-rows.ts';
 import { openSqliteState } from '#state/sqlite/sqlite-state.ts';
 import type { State } from '#state/state.ts';
+import { finishRestore } from './restore.ts';
 
 /** A SQLite file, or a database. */
 type Place = { readonly path: string; readonly isOwn: boolean } | { readonly url: Secret };
@@ -28,6 +29,7 @@ export async function copyState(loaded: LoadedConfig, request: CopyStateRequest)
   const { signal, cwd } = request;
   const lock = lockData(config.dataDir);
   try {
+    await finishRestore(config.dataDir);
     const [from, to] = [request.from, request.to].map((text) => placeOf(text, loaded, cwd)) as [Place, Place];
     await migrate(from);
     const source = await openSource(from);

@@ -10,6 +10,7 @@ import type { VerifyLine } from '#api/system.ts';
 import type { RestoreDone, RestoreRequest } from '#cli/context.ts';
 import type { LoadedConfig } from '#config/config.ts';
 import { isError, PackageRError } from '#errors/error.ts';
+import { dropIndex } from '#packages/search/verify-index.ts';
 import { verifyState } from '#packages/verify-state.ts';
 import { lockData } from '#state/lock.ts';
 import { stateFileOf } from '#state/open.ts';
@@ -40,8 +41,7 @@ export async function restore({ config }: LoadedConfig, { file, name, signal, on
   const lock = lockData(dataDir);
   try {
     await finishRestore(dataDir);
-    const draft = join(dataDir, 'restore.partial');
-    await removeState(draft);
+    const draft = draftOf(dataDir);
     try {
       const { totals, key } = await prepare(from, draft, { config, signal, onLine });
       signal.throwIfAborted();
@@ -60,10 +60,12 @@ export async function restore({ config }: LoadedConfig, { file, name, signal, on
 }
 
 /**
- * Puts a verified state that lies ready in the place of the present one. May run again and again: what is there already is left. The caller
- * holds the lock of the folder. Gives the folder in which the state lies that was there before.
+ * Puts a verified state that lies ready in the place of the present one, and clears what an attempt left that was not decided. May run again
+ * and again: what is there already is left. The caller holds the lock of the folder. Gives the folder in which the state lies that was
+ * there before.
  */
 export async function finishRestore(dataDir: string): Promise<string | undefined> {
+  await removeState(draftOf(dataDir));
   const ready = readyFileOf(dataDir);
   if (!existsSync(ready)) return undefined;
   const state = stateFileOf(dataDir);
@@ -107,7 +109,7 @@ async function prepare(from: string, draft: string, { config, signal, onLine }: 
   const state = await openSqliteState(draft);
   try {
     let totals = { packages: 0, versions: 0 };
-    for await (const line of verifyState(state, signal)) {
+    for await (const line of verifyState(state, signal, { rebuild: (id) => dropIndex(state, id) })) {
       onLine(line);
       if (line.kind !== 'done') continue;
       if (line.wrong > 0) throw damaged(line.wrong);
@@ -129,6 +131,10 @@ async function describeKey(state: State, { dataDir, key }: LoadedConfig['config'
   return (await vault.status()).message;
 }
 
+function draftOf(dataDir: string): string {
+  return join(dataDir, 'restore.partial');
+}
+
 function readyFileOf(dataDir: string): string {
   return join(dataDir, 'restore.ready');
 }
@@ -137,9 +143,16 @@ function requireFile(file: string): void {
   if (!existsSync(file) || !statSync(file).isFile()) throw new PackageRError('not_found', `There is no file ${JSON.stringify(file)}.`);
 }
 
+/** Whole under its name, or not there: on a disk without links it is a copy. */
 async function keep(from: string, to: string): Promise<void> {
   if (existsSync(to)) return;
-  await link(from, to).catch(() => copyFile(from, to));
+  const draft = `${to}.partial`;
+  await rm(draft, { force: true });
+  await link(from, to).catch(async () => {
+    await copyFile(from, draft);
+    await syncPath(draft);
+    await rename(draft, to);
+  });
 }
 
 function damaged(faults: number): PackageRError {

@@ -1,15 +1,18 @@
 /**
- * A peer: a bare Node server that answers `GET /?entries=N` with a stored ZIP of the first records of a file, made by archiver or fflate
- * in the way that costs them least: chunks of 64 KiB, and no faster than the reader takes them. `node peer.ts archiver|fflate FILE PACKAGES`.
+ * A peer: a bare Node server that answers `GET /?entries=N` with a stored ZIP of the first pointer files, made by archiver or fflate in the
+ * way that costs them least: chunks of 64 KiB, and no faster than the reader takes them. `node peer.ts archiver|fflate PACKAGES RECORDS`
+ * has them ready made in a file; `… PACKAGES STATE PACKAGE BASE` reads them from a package in a state.
  */
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
-import { readRecords } from './records.ts';
+import { openSqliteReader } from '#state/sqlite/sqlite-reader.ts';
+import { type Record, readRecords, readRows } from './records.ts';
 
-const [kind = '', file = '', packages = ''] = process.argv.slice(2);
+const [kind = '', packages = '', file = '', id, base = ''] = process.argv.slice(2);
 const load = createRequire(packages);
 const chunkSize = 64 * 1024;
+const state = id === undefined ? undefined : await openSqliteReader(file);
 
 interface FflateZip {
   add(file: unknown): void;
@@ -25,6 +28,10 @@ interface Archive extends NodeJS.EventEmitter {
   pipe(to: ServerResponse): void;
   append(bytes: Buffer, entry: { name: string }): void;
   finalize(): Promise<void>;
+}
+
+function read(entries: number): AsyncIterable<readonly Record[]> {
+  return state === undefined ? readRecords(file, entries) : readRows(state, Number(id), base, entries);
 }
 
 async function writeFflate(response: ServerResponse, entries: number): Promise<void> {
@@ -43,7 +50,7 @@ async function writeFflate(response: ServerResponse, entries: number): Promise<v
     length += chunk.length;
     if (length >= chunkSize) send();
   });
-  for await (const records of readRecords(file, entries)) {
+  for await (const records of read(entries)) {
     for (const { name, bytes } of records) {
       const entry = new ZipPassThrough(name);
       zip.add(entry);
@@ -66,7 +73,7 @@ async function writeArchiver(response: ServerResponse, entries: number): Promise
   archive.on('entry', () => {
     if (--waiting === 0) archive.emit('idle');
   });
-  for await (const records of readRecords(file, entries)) {
+  for await (const records of read(entries)) {
     const idle = once(archive, 'idle');
     waiting += records.length;
     for (const { name, bytes } of records) archive.append(bytes, { name });

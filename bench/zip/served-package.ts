@@ -16,6 +16,10 @@ export interface ServedPackage {
   readonly memory: number;
   /** Of the share, ends in a slash. */
   readonly base: string;
+  /** The file of its state, in use. */
+  readonly state: string;
+  /** Of the package in the state. */
+  readonly id: number;
   /** Milliseconds by which the event loop came late since the last time this was asked, and never more than once in a hundred times. */
   loop(): Promise<{ readonly p99: number; readonly max: number }>;
   close(): Promise<void>;
@@ -28,7 +32,8 @@ const kept = fileURLToPath(new URL('../../.cache/bench/size', import.meta.url));
 export async function servePackage(count: number): Promise<ServedPackage> {
   const folder = await mkdtemp(join(tmpdir(), 'package-r-bench-zip-'));
   const dataDir = join(folder, 'data');
-  await (await openPackage(kept, count, 'tree', { frozen: true, versions: true, scratch: dataDir })).close();
+  const opened = await openPackage(kept, count, 'tree', { frozen: true, versions: true, scratch: dataDir });
+  await opened.close();
   const port = await freePort();
   const env = {
     ...process.env,
@@ -51,6 +56,8 @@ export async function servePackage(count: number): Promise<ServedPackage> {
     pid: child.pid ?? 0,
     memory: peakOf(child.pid ?? 0),
     base: `${origin}/s/${id}/`,
+    state: join(dataDir, 'state.sqlite'),
+    id: opened.id,
     loop: async () => readLoop(await (await fetch(`${origin}/metrics`)).text()),
     async close() {
       await end(child);

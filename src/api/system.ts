@@ -35,6 +35,7 @@ export const VerifyLineSchema = Type.Union(
   [
     Type.Object({ kind: Type.Literal('progress'), done: Type.Integer(), total: Type.Integer(), note: Type.String() }, closed),
     Type.Object({ kind: Type.Literal('wrong'), subject: Type.String(), says: Type.String() }, closed),
+    Type.Object({ kind: Type.Literal('rebuilt'), subject: Type.String(), says: Type.String() }, closed),
     Type.Object(
       {
         kind: Type.Literal('done'),
@@ -43,6 +44,7 @@ export const VerifyLineSchema = Type.Union(
         entries: Type.Integer({ description: 'Of all versions.' }),
         texts: Type.Integer(),
         wrong: Type.Integer({ description: 'Faults that were told.' }),
+        derived: Type.Integer({ description: 'Those of them that can be built anew: nothing is lost.' }),
       },
       closed,
     ),
@@ -50,6 +52,11 @@ export const VerifyLineSchema = Type.Union(
   { title: 'VerifyLine' },
 );
 export type VerifyLine = Static<typeof VerifyLineSchema>;
+
+export const VerifyQuerySchema = Type.Object(
+  { rebuild: Type.Optional(Type.Literal('true', { description: 'Build damaged search indexes anew.' })) },
+  closed,
+);
 
 export const RotateKeysSchema = Type.Object(
   { now: Type.Optional(Type.Boolean({ description: 'Also end every temporary URL that packageR signed, at once.' })) },

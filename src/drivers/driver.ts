@@ -102,6 +102,8 @@ export interface WriteOptions {
   readonly size?: number | undefined;
   /** Refuse to replace: errors with `exists`. */
   readonly ifAbsent?: boolean | undefined;
+  /** Told the name of an upload in parts before its first byte, where one is made of it: what a crash leaves can be aborted by it. */
+  readonly onUpload?: ((upload: string) => Promise<void>) | undefined;
 }
 
 export interface PresignRequest {

@@ -1,6 +1,7 @@
 /** Parts of every export's body: a line for each leaf, gathered into chunks, and the validator of a frozen tree. */
 import { createHash } from 'node:crypto';
 import type { Leaf } from '#model/entry.ts';
+import type { WalkFields } from '#model/tree.ts';
 import type { ExportBody, ExportRequest } from './export.ts';
 import { Packer } from './packer.ts';
 import { type Selection, stopIfAborted } from './selection.ts';
@@ -15,7 +16,7 @@ export interface LinesBody {
   /** The lines of a leaf, each with its end; '' where it has none. */
   lineOf(leaf: Leaf): string;
   /** What `lineOf` looks at. */
-  readonly fields: 'names' | 'content';
+  readonly fields: WalkFields;
   /** What stands before them. */
   readonly head?: string;
   /** text/plain where left out. */

@@ -1,5 +1,6 @@
-/** Gathers text and bytes into chunks of about 64 KiB without a step between: what every export writes with. */
-const chunkSize = 64 * 1024;
+/** Gathers text and bytes into chunks of about 120 KiB without a step between: what every export writes with. */
+/** Less than what an allocator asks the system for each time. */
+const chunkSize = 120 * 1024;
 /** Room in a chunk that counts as full, so that most of what is put in needs no larger one. */
 const slack = 4 * 1024;
 
@@ -22,6 +23,12 @@ export class Packer {
     this.#chunk = Buffer.allocUnsafeSlow(chunkSize);
     this.#length = 0;
     return taken;
+  }
+
+  /** Shows what was put in since the last time, and forgets it: its room is used again. */
+  look(use: (bytes: Buffer) => void): void {
+    use(this.#chunk.subarray(0, this.#length));
+    this.#length = 0;
   }
 
   /** As UTF-8. */

@@ -93,6 +93,8 @@ export function linger(raw: IncomingMessage): void {
 /** Aborted when the connection ends before the answer does. */
 function endOf(reply: FastifyReply): AbortController {
   const controller = new AbortController();
+  // Slots, deadlines, hooks and the stream each wait for its end: more than the ten above which Node speaks of a leak.
+  reply.raw.setMaxListeners(30);
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort(new PackageRError('cancelled', 'The client went away.'));
   });

@@ -10,6 +10,7 @@ import {
   ReadySchema,
   RotateKeysSchema,
   type VerifyLine,
+  VerifyQuerySchema,
 } from '#api/system.ts';
 import { PackageRError } from '#errors/error.ts';
 import type { Actor } from '#model/actor.ts';
@@ -31,8 +32,8 @@ export interface Operations {
   describeConfig(): ConfigAnswer;
   /** An online, verified copy of the state below the data folder, under this name. */
   backup(name: string, signal: AbortSignal): Promise<{ readonly path: string; readonly bytes: number }>;
-  /** Looks at all that the state keeps of packages; a line `done` comes last. */
-  verify(signal: AbortSignal): AsyncIterable<VerifyLine>;
+  /** Looks at all that the state keeps of packages; a line `done` comes last. `rebuild`: what is damaged and follows from all else is made anew. */
+  verify(signal: AbortSignal, options: { readonly rebuild: boolean }): AsyncIterable<VerifyLine>;
   /** A new key for packageR's own temporary URLs; with `now` those that are out end at once. */
   rotateKeys(actor: Actor, options: { readonly now: boolean }): Promise<void>;
 }
@@ -102,10 +103,13 @@ export function registerSystem(server: Server, { access, operations, metrics, se
   );
   server.post(
     '/api/v1/verify',
-    { config: { ...admin, streams: true }, schema: { summary: 'Verify all versions, texts and the state itself, as NDJSON', tags } },
+    {
+      config: { ...admin, streams: true },
+      schema: { summary: 'Verify all versions, texts and the state itself, as NDJSON', tags, querystring: VerifyQuerySchema },
+    },
     async (request, reply) => {
       await requireAdmin(actorOf(request));
-      return sendLines(reply, operations.verify(request.gone));
+      return sendLines(reply, operations.verify(request.gone, { rebuild: request.query.rebuild === 'true' }));
     },
   );
   server.post(

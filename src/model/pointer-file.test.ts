@@ -6,7 +6,15 @@ import { describe, expect, it } from 'vitest';
 import { decodeKey } from '#model/key.ts';
 import { parseName } from '#model/name.ts';
 import { encodePath, parsePath } from '#model/path.ts';
-import { type PointerFile, parsePointerFile, pointerLimits, withoutTicket, writePointerFile } from '#model/pointer-file.ts';
+import {
+  type PointerFile,
+  parsePointerFile,
+  pointerLimits,
+  pointerPutter,
+  pointerWriter,
+  withoutTicket,
+  writePointerFile,
+} from '#model/pointer-file.ts';
 import { components, requireComponent } from '#testing/component.ts';
 import { awkwardPaths } from '#testing/memory-tree.ts';
 
@@ -107,6 +115,30 @@ describe('pointer files', () => {
     ] as const;
     const text = writePointerFile(pointer('a', { checksums }));
     expect(parsePointerFile(Buffer.from(text)).checksums).toEqual([{ algorithm: 'crc32', value: '00000001', evidence: 'stated' }]);
+  });
+
+  it('are the same put into a block as written', () => {
+    const sha512 = { algorithm: 'sha512', value: 'a'.repeat(128), evidence: 'stated' } as const;
+    const crc32 = { algorithm: 'crc32', value: '00000001', evidence: 'stored' } as const;
+    const more: Partial<PointerFile>[] = [
+      ...['', 'W/"x y"', 'a\nsource x', '\ud800', 'é', 'e'.repeat(300), 'e'.repeat(1025)].map((etag) => ({ etag })),
+      ...[0, 2 ** 31, Number.MAX_SAFE_INTEGER].map((size) => ({ size })),
+      ...[[sha512], [crc32, sha512], [crc32, { ...crc32, evidence: 'stated' as const }]].map((checksums) => ({ checksums, etag: 'x' })),
+      { location: { source: parseName('lake'), key: decodeKey(Buffer.from([0x61, 0xff])) } },
+    ];
+    const longest = Array.from({ length: 64 }, () => '日'.repeat(21)).join('/');
+    for (const front of [`${base}/o/`, `https://h.example/${'p'.repeat(4000)}/s/ID/o/`]) {
+      const [{ room, put }, write] = [pointerPutter(front), pointerWriter(front)];
+      for (const path of ['a', 'a/b-c_d.e~f', ...awkwardPaths, longest, 'n'.repeat(257)])
+        for (const one of more) {
+          const given = pointer(path, one);
+          const block = Buffer.alloc(room(given) + 7, '#');
+          expect(block.toString('utf8', 7, put(block, 7, given))).toBe(write(given));
+          expect(block.toString('latin1', 0, 7)).toBe('#######');
+        }
+      for (const size of [-1, 0.5, Number.NaN, 2 ** 53])
+        expect(() => put(Buffer.alloc(30_000), 0, pointer('a', { size }))).toThrow(expect.objectContaining({ code: 'pointer_invalid' }));
+    }
   });
 
   it('are refused when they are no UTF-8, have a byte order mark, or are too long', () => {

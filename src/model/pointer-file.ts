@@ -8,6 +8,7 @@ import type { Location } from '#model/entry.ts';
 import { decodeKey, encodeKey, type Key, parseKey } from '#model/key.ts';
 import { parseName } from '#model/name.ts';
 import { encodePath, type Path, parsePath, root } from '#model/path.ts';
+import { isPrintable, putBytes, putEncodedPath, putInteger, putText } from '#model/text-bytes.ts';
 
 export interface PointerFile {
   /** The stable URL: absolute, ends in the percent-encoded path, no userinfo, query, fragment or ticket. */
@@ -47,6 +48,54 @@ export function pointerWriter(front: string): (pointer: Omit<PointerFile, 'url'>
     if (url.length > pointerLimits.url) throw invalid('the URL is too long');
     return writeLines(url, pointer);
   };
+}
+
+export interface PointerPutter {
+  /** Bytes that the file of this pointer may need while it is put. */
+  room(pointer: Omit<PointerFile, 'url'>): number;
+  /** Puts the file at `at`; gives where it ends. */
+  put(block: Buffer, at: number, pointer: Omit<PointerFile, 'url'>): number;
+}
+
+/** What `pointerWriter` writes, put into a block of bytes where it is to stand. Errors: pointer_invalid. */
+export function pointerPutter(front: string): PointerPutter {
+  const write = pointerWriter(front);
+  const [before, path, size, etag, checksum] = [`${head}\nurl ${front}`, '\npath ', '\nsize ', '\netag ', '\nchecksum '].map((text) =>
+    Buffer.from(text),
+  ) as [Buffer, Buffer, Buffer, Buffer, Buffer];
+  const fixed = before.length + 64;
+  const isLong = (pointer: Omit<PointerFile, 'url'>): boolean => front.length > pointerLimits.url / 2 || mayReachLimits(pointer);
+  return {
+    room: (pointer) =>
+      isLong(pointer)
+        ? pointerLimits.bytes
+        : pointer.checksums.reduce(
+            (sum, { value }) => sum + 32 + 3 * value.length,
+            fixed + 12 * pointer.path.length + 3 * (pointer.etag?.length ?? 0),
+          ),
+    put(block, at, pointer) {
+      if (isLong(pointer) || pointer.checksums.length > 1 || !(pointer.size >= 0 && Number.isSafeInteger(pointer.size)))
+        return putText(block, at, write(pointer));
+      block.set(before, at);
+      let end = putEncodedPath(block, at + before.length, pointer.path);
+      end = putText(block, putBytes(block, end, path), pointer.path);
+      end = putInteger(block, putBytes(block, end, size), pointer.size);
+      if (pointer.etag !== undefined && pointer.etag !== '') {
+        const from = putBytes(block, end, etag);
+        end = putText(block, from, pointer.etag);
+        if (!isPrintable(block, from, end)) return putText(block, at, write(pointer));
+      }
+      const [only] = pointer.checksums;
+      if (only !== undefined) end = putText(block, putBytes(block, end, checksum), `${only.algorithm}:${only.value}`);
+      block[end] = 0x0a;
+      return end + 1;
+    },
+  };
+}
+
+/** Seldom: what may touch a limit, or shows where the object lies. */
+function mayReachLimits({ path, etag, checksums, location }: Omit<PointerFile, 'url'>): boolean {
+  return path === root || path.length > 256 || (etag !== undefined && etag.length > 256) || checksums.length > 7 || location !== undefined;
 }
 
 function writeLines(url: string, { path, size, etag, checksums, location }: Omit<PointerFile, 'url'>): string {

@@ -23,15 +23,17 @@ export interface PageRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
+export type WalkFields = 'names' | 'sums' | 'pointers' | 'content';
+
 export interface WalkOptions {
   readonly signal?: AbortSignal | undefined;
   /** Begin behind this path (exclusive), to resume a walk. */
   readonly after?: Path | undefined;
   /**
-   * What of each leaf is looked at. names: path, kind, size, inline · content: all but where an object lies, and dates. What else a leaf
-   * has may then be missing or empty. All where left out.
+   * What of each leaf is looked at. names: path, kind, size, inline · sums: checksums too · pointers: and the ETag · content: all but where
+   * an object lies, and dates. What else a leaf has may then be missing or empty. All where left out.
    */
-  readonly fields?: 'names' | 'content' | undefined;
+  readonly fields?: WalkFields | undefined;
   /** Told of each object that is passed over because its key is no valid path (live trees only). */
   readonly onUnnamable?: ((object: Unnamable) => void) | undefined;
   /**

@@ -53,6 +53,8 @@ export interface AnnexWork {
   /** Where a key stands, for deciding rights. */
   placeOf(key: Key): Path;
   isInline(path: Path, size: number): boolean;
+  /** Those that may be pointed to; all where left out. */
+  without?(leaves: readonly Leaf[]): Promise<readonly Leaf[]>;
   progress(counts: AnnexCounts): void;
   /** What goes into the unit of each batch: how far the annex is then. Errors: that of the signal. */
   alongside(checkpoint: AnnexCheckpoint): readonly Write[];
@@ -164,7 +166,8 @@ class Annex {
     const { step, alongside } = this.#work;
     const counts = this.#counts;
     const saving = at === undefined ? {} : { alongside: () => alongside({ ...at, counts }) };
-    await step.put(leaves, this.#request.onConflict ?? 'refuse', { texts, ...saving });
+    const kept = (await this.#work.without?.(leaves)) ?? leaves;
+    await step.put(kept, this.#request.onConflict ?? 'refuse', { texts, ...saving });
   }
 
   async #copyText(tree: Tree, pointer: Pointer, path: Path): Promise<{ text: Text; bytes: Buffer }> {

@@ -298,6 +298,36 @@ describe('jobs in bulk', () => {
     120_000,
   );
 
+  it('clearing a deleted package takes bounded slices within the engine, and goes on where it stopped', async () => {
+    const { reference, id } = await prepare('gone', 'restore');
+    for (let at = 0; at < 30; at++) await packages.put(adm, reference, p(`${at}.md`), Buffer.from(`text ${at}`));
+    const tables = ['entry', 'manifest_range', 'text', 'step', 'version', 'version_source'] as const;
+    const count = async () => {
+      const left: Partial<Record<(typeof tables)[number], number>> = {};
+      for (const table of tables)
+        left[table] = (await temporary.state.db.selectFrom(table).select('package').where('package', '=', id).execute()).length;
+      return left;
+    };
+    const before = await count();
+    expect(Math.min(...Object.values(before))).toBeGreaterThan(0);
+    const units: (readonly Write[])[] = [];
+    const stopped = await interrupted(
+      async () => ({ job: await packages.delete(adm, reference) }),
+      reference,
+      3,
+      () => jobs.close(),
+    );
+    expect((await count()).entry).toBeGreaterThan(0);
+    start();
+    onWrite = (unit) => void units.push(unit);
+    await jobs.recover();
+    expect(await jobs.wait(stopped.id)).toMatchObject({ state: 'done' });
+    const bulk = units.filter((unit) => unit.some(({ isBulk }) => isBulk === true));
+    expect(bulk.flat().filter(({ rows }) => rows !== undefined)).toEqual([]);
+    expect(bulk.length).toBeGreaterThanOrEqual(Math.ceil((before.entry ?? 0) / 1000) - 2);
+    expect(Object.values(await count())).toEqual(tables.map(() => 0));
+  });
+
   /** Does something when the job is about to write its n-th batch; whether that came. */
   async function interrupted(run: Run, reference: PackageReference, at: number, act: (job: string) => Promise<unknown>) {
     const reached = Promise.withResolvers<boolean>();

@@ -39,7 +39,15 @@ interface DriftInput {
   readonly rate: number;
 }
 
-const purgeRows = 1000;
+/** What is cleared, in this order: rows of one statement, and the key of a row beside its package. */
+const purged = [
+  ['entry', 1000, 'path', 'from_step'],
+  ['manifest_range', 1000, 'last_path', 'from_step'],
+  ['text', 20, 'sha256'],
+  ['step', 1000, 'step'],
+  ['version_source', 1000, 'number', 'source'],
+  ['version', 1000, 'number'],
+] as const;
 
 export class Checks {
   readonly #options: ChecksOptions;
@@ -117,38 +125,21 @@ export class Checks {
   }
 
   /** Only what belongs to a package that is marked as removed: the triggers of the state see to that. */
-  async #purge({ input, signal, progress, save }: JobContext<{ readonly package: number }>): Promise<Record<string, unknown>> {
+  async #purge({ input, signal, progress, saving }: JobContext<{ readonly package: number }>): Promise<Record<string, unknown>> {
     const { state } = this.#options;
     let done = 0;
-    const sweep = async (
-      table: 'entry' | 'manifest_range' | 'text' | 'step' | 'version' | 'version_source',
-      keys: readonly string[],
-    ): Promise<void> => {
+    for (const [table, most, ...keys] of purged) {
       const columns = sql.join(keys.map((key) => sql.ref(key)));
-      const parameters = sql.join(
-        keys.map((key) => sql`${sql.ref(key)} = ${0}`),
-        sql` and `,
-      );
-      const remove = sql`delete from ${sql.table(table)} where package = ${0} and ${parameters}`.compile(state.db);
-      for (;;) {
+      const remove = sql`delete from ${sql.table(table)} where (package, ${columns}) in (
+        select package, ${columns} from ${sql.table(table)} where package = ${input.package} limit ${sql.lit(most)})`.compile(state.db);
+      for (let rows: number = most; rows === most; ) {
         signal.throwIfAborted();
-        const find = sql<
-          Record<string, string | number>
-        >`select ${columns} from ${sql.table(table)} where package = ${input.package} limit ${purgeRows}`;
-        const { rows } = await find.execute(state.db);
-        if (rows.length === 0) return;
-        await state.write({ query: remove, rows: rows.map((row) => [input.package, ...keys.map((key) => row[key] ?? null)]) });
-        done += rows.length;
+        const [swept] = await state.write({ query: remove, isBulk: true }, saving({ done }));
+        rows = swept?.changes ?? 0;
+        done += rows;
         progress({ done });
-        await save({ done });
       }
-    };
-    await sweep('entry', ['path', 'from_step']);
-    await sweep('manifest_range', ['last_path', 'from_step']);
-    await sweep('text', ['sha256']);
-    await sweep('step', ['step']);
-    await sweep('version_source', ['number', 'source']);
-    await sweep('version', ['number']);
+    }
     this.#options.search?.refresh(input.package);
     return { rows: done };
   }

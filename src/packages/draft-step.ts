@@ -45,6 +45,8 @@ export class DraftStep {
   readonly step: number;
   /** The head that it builds on; still what everyone sees. */
   readonly base: number;
+  /** Rows of given up steps wait to be cleared. */
+  readonly leavesGone: boolean;
   readonly tally = { added: 0, removed: 0, skipped: 0, unchanged: 0 };
   /** Entries as they are in this step so far. */
   readonly now: EntryReader;
@@ -57,11 +59,12 @@ export class DraftStep {
   readonly #hold: Write;
   readonly #flights: Promise<void>[] = [];
 
-  private constructor(state: State, claim: Claim, step: number, base: number) {
+  private constructor(state: State, claim: Claim, { step, base, leavesGone }: Pick<DraftStep, 'step' | 'base' | 'leavesGone'>) {
     const common = { state, package: claim.package, withFolders: true };
     this.package = claim.package;
     this.step = step;
     this.base = base;
+    this.leavesGone = leavesGone;
     this.now = new EntryReader({ ...common, step });
     this.before = new EntryReader({ ...common, step: base });
     this.#state = state;
@@ -76,7 +79,7 @@ export class DraftStep {
     const row = await getPackageRow(state, claim.package);
     if (row.open_job !== claim.job || row.open_step === null) throw new PackageRError('cancelled', 'This change was given up meanwhile.');
     await trimUndone(state, claim, row.head, row.open_step);
-    return new DraftStep(state, claim, row.open_step, row.head);
+    return new DraftStep(state, claim, { step: row.open_step, base: row.head, leavesGone: row.gone_from !== null });
   }
 
   /**
@@ -121,8 +124,8 @@ export class DraftStep {
     await Promise.allSettled(this.#flights.splice(0));
   }
 
-  /** Makes the step visible. A step that changed nothing is given up; the head stays. */
-  async commit(note: StepNote): Promise<EditResult> {
+  /** Makes the step visible. A step that changed nothing is given up; the head stays. `alongside`: happens in the same unit. */
+  async commit(note: StepNote, alongside: readonly Write[] = []): Promise<EditResult> {
     await this.flush();
     if (this.tally.added + this.tally.removed === 0) {
       await this.abandon();
@@ -140,6 +143,7 @@ export class DraftStep {
           .where('id', '=', id),
       },
       { query: this.#state.db.insertInto('step').values({ package: id, step, operation, summary, actor, at, added, removed }) },
+      ...alongside,
     );
     return { step, ...this.tally };
   }

@@ -17,9 +17,11 @@ import type { AnnexRequest } from './annex-request.ts';
 import { actorOf } from './curator.ts';
 import { DraftStep, type StepNote, type Tally } from './draft-step.ts';
 import { applyEdit, type Edit, type EditCheckpoint } from './edits.ts';
+import { GoneSteps, sweepGone } from './gone-steps.ts';
 import type { ListObjects, StatObject } from './objects.ts';
-import { abandonStep, type Claim, claimStep, expectDraft, getPackageRow, handOver } from './open-step.ts';
+import { abandonStep, type Claim, claimStep, expectDraft, getPackageRow, handOver, isExhausted, stepRoom } from './open-step.ts';
 import type { EditResult, Operation } from './package.ts';
+import type { PendingUploads } from './pending-uploads.ts';
 import type { SearchIndex } from './search/search-index.ts';
 
 export interface DraftsOptions {
@@ -35,15 +37,26 @@ export interface DraftsOptions {
   readonly inline: InlinePolicy;
   readonly limits: { readonly textBytes: number };
   readonly search?: SearchIndex | undefined;
+  readonly pending?: PendingUploads | undefined;
 }
 
 /** Done already, or a job that does it. */
 export type EditOutcome = { readonly result: EditResult } | { readonly job: JobView };
 
+/** What is annexed, and from where: one place from the first entry to the last, also over a restart. */
+interface AnnexOrder {
+  readonly operation: 'annex';
+  /** Id of the source. */
+  readonly source: string;
+  /** See SourceHandle. Jobs that were begun by an earlier packageR have none. */
+  readonly leadsTo?: string;
+  readonly request: AnnexRequest;
+}
+
 /** One edit of a package. */
 export interface DraftWork {
   readonly package: number;
-  readonly work: Edit | { readonly operation: 'annex'; readonly source: string; readonly request: AnnexRequest };
+  readonly work: Edit | AnnexOrder;
   /** One sentence. */
   readonly summary: string;
   /** Of the draft on which it was decided. Errors where it is another by now: precondition_failed. */
@@ -67,20 +80,22 @@ export class Drafts {
   readonly #options: DraftsOptions;
   /** Claims of this process that no job holds. */
   readonly #live = new Set<string>();
+  readonly #gone: GoneSteps;
 
   constructor(options: DraftsOptions) {
     this.#options = options;
+    this.#gone = new GoneSteps(options);
     for (const operation of operations) {
       options.jobs.register<DraftWork>(`package.${operation}`, { run: (context) => this.#runJob(context) });
     }
   }
 
-  /** At once, with the step claimed for the while. What fails leaves nothing behind. Errors: step_open, and those of `work`. */
+  /** At once, with the step claimed for the while. What fails leaves nothing behind. `alongside`: in the unit of the step. Errors: step_open, and those of `work`. */
   async now(
     packageId: number,
     note: Omit<StepNote, 'at'>,
     work: (step: DraftStep) => Promise<void>,
-    generation?: number,
+    { generation, alongside }: { readonly generation?: number | undefined; readonly alongside?: readonly Write[] } = {},
   ): Promise<EditResult> {
     const { state, clock } = this.#options;
     return this.claiming(packageId, async (job) => {
@@ -90,7 +105,9 @@ export class Drafts {
       try {
         step = await DraftStep.open(state, claim);
         await work(step);
-        return await step.commit({ ...note, at: clock() });
+        const result = await step.commit({ ...note, at: clock() }, alongside);
+        await this.#sweep(step);
+        return result;
       } catch (error) {
         await step?.settle();
         await abandonStep(state, claim);
@@ -108,7 +125,7 @@ export class Drafts {
       return [];
     };
     const apply = (step: DraftStep) => applyEdit(work, { state, step, signal, resume: undefined, alongside });
-    return this.now(id, { operation: work.operation, summary, actor }, apply, generation);
+    return this.now(id, { operation: work.operation, summary, actor }, apply, { generation });
   }
 
   /** As a job, which holds the step from now on. Errors: step_open, which names the other job. */
@@ -120,7 +137,7 @@ export class Drafts {
         subject: `package:${input.package}`,
         ownerId,
         input,
-        alongside: (job) => this.#claimOf({ package: input.package, job }, input.generation),
+        alongside: (job) => this.#claimOf({ package: input.package, job }, input.generation, stepRoom),
       }),
     );
   }
@@ -177,17 +194,21 @@ export class Drafts {
     }
   }
 
-  /** Takes back an open step whose job or request has ended. Whether the draft is free now. */
+  /** Takes back an open step whose job or request has ended, or what is gone where no step fits before it. Whether the draft is free now. */
   async release(packageId: number): Promise<boolean> {
     const { state } = this.#options;
-    const { open_job: job, removed_at: removedAt } = await getPackageRow(state, packageId);
-    if (removedAt !== null) throw new PackageRError('not_found', 'The package is gone.');
-    if (job === null) return true;
+    const row = await getPackageRow(state, packageId);
+    const { open_job: job } = row;
+    if (row.removed_at !== null) throw new PackageRError('not_found', 'The package is gone.');
+    if (job === null) {
+      if (isExhausted(row)) await sweepGone(state, packageId);
+      return true;
+    }
     if (this.#live.has(job)) return false;
-    const row = await state.db.selectFrom('job').select(['state', 'kind']).where('id', '=', job).executeTakeFirst();
-    if (row?.state === 'queued' || row?.state === 'running') return false;
+    const holder = await state.db.selectFrom('job').select(['state', 'kind']).where('id', '=', job).executeTakeFirst();
+    if (holder?.state === 'queued' || holder?.state === 'running') return false;
     await abandonStep(state, { package: packageId, job });
-    if (row?.kind === 'package.fork' || job.startsWith(forkClaim)) await this.#discardFork(packageId);
+    if (holder?.kind === 'package.fork' || job.startsWith(forkClaim)) await this.#discardFork(packageId);
     return true;
   }
 
@@ -201,12 +222,18 @@ export class Drafts {
       .where('removed_at', 'is', null)
       .execute();
     for (const { id } of open) await this.release(id);
+    await this.#gone.recover();
   }
 
-  #claimOf(claim: Claim, generation: number | undefined): Write[] {
+  /** In the background: the step is done. What cannot be started now is at the next edit or start. */
+  async #sweep({ package: id, leavesGone }: DraftStep): Promise<void> {
+    if (leavesGone) await this.#gone.start(id).catch(() => undefined);
+  }
+
+  #claimOf(claim: Claim, generation: number | undefined, room = 0): Write[] {
     const { state } = this.#options;
     const decided = generation === undefined ? [] : [expectDraft(state, { id: claim.package, generation })];
-    return [...decided, claimStep(state, claim)];
+    return [...decided, claimStep(state, claim, { room })];
   }
 
   async #stepOpen(packageId: number): Promise<PackageRError> {
@@ -234,6 +261,7 @@ export class Drafts {
       await context.save({ at, tally: step.tally, committing: step.step } satisfies Checkpoint);
       const note = { operation: input.work.operation, summary: input.summary, actor: ownerId, at: clock() };
       const result = await step.commit(note);
+      await this.#sweep(step);
       search?.refresh(claim.package);
       events.record({
         actor,
@@ -283,7 +311,7 @@ export class Drafts {
     context: JobContext<DraftWork>,
     checkpoint: Checkpoint | undefined,
   ): Promise<{ readonly counts: Partial<AnnexCounts>; readonly at: Checkpoint['at'] }> {
-    const { state, sources, access, stat, inline, limits } = this.#options;
+    const { state, sources, access, stat, inline, limits, pending } = this.#options;
     const { input, signal } = context;
     const { work } = input;
     let last: Checkpoint['at'] = checkpoint?.at ?? { part: 0, after: '' };
@@ -304,10 +332,18 @@ export class Drafts {
       signal,
       resume: checkpoint?.at as AnnexCheckpoint | undefined,
       limits,
-      open: (action, path) => sources.openById(actor, action, work.source, path),
+      async open(action, path) {
+        const handle = await sources.openById(actor, action, work.source, path);
+        if (work.leadsTo === undefined || handle.leadsTo === work.leadsTo) return handle;
+        throw new PackageRError('source_unavailable', `The source ${handle.source.name} was changed meanwhile: begin again.`, {
+          operation: 'packages.annex',
+          retry: 'temporary',
+        });
+      },
       stat,
       placeOf: placeOfKey,
       isInline: (path, size) => isInline(path, size, inline),
+      ...(pending === undefined ? {} : { without: (leaves) => pending.without(leaves) }),
       progress: ({ seen, expectedTexts, expectedTextBytes }) =>
         context.progress({
           done: seen,

@@ -5,13 +5,13 @@
 
 import type { Leaf } from '#model/entry.ts';
 import { compareBytes } from '#model/path.ts';
-import type { WalkOptions } from '#model/tree.ts';
+import type { WalkFields, WalkOptions } from '#model/tree.ts';
 import { Turn } from '#model/turn.ts';
 import { type EntryRow, entryKinds } from '#state/schema.ts';
 import type { SqlValue, State } from '#state/state.ts';
 import { entryColumns, type LeafRow, leafColumns, leafOf, toLeafRow, toRow, walkColumns } from './entry-row.ts';
-import { folderReads, folderValues, Prepared, windowQueries } from './entry-statements.ts';
-import { behind, readWindow, type View, type Window } from './entry-windows.ts';
+import { folderReads, folderValues, Prepared, walkQueries, windowQueries } from './entry-statements.ts';
+import { behind, readWhole, readWindow, type View, type WalkName, type Window, type WindowName } from './entry-windows.ts';
 import type { GapView } from './gaps.ts';
 import { nextInThread } from './threads.ts';
 
@@ -41,13 +41,27 @@ const defaultRows = 1000;
 /** Windows without a visible row after which a thread looks for the next one. */
 const longRun = 4;
 
-const rowReads = new Prepared((state) => windowQueries(state, entryColumns));
-const leafReads = new Prepared((state) => windowQueries(state, leafColumns));
+/** Statements of windows. `whole`: those that may read invisible rows along, as most are visible. */
+interface Reads {
+  readonly windows: Prepared<WindowName>;
+  readonly whole?: Prepared<WalkName>;
+}
+
+const rowReads: Reads = { windows: new Prepared((state) => windowQueries(state, entryColumns)) };
+const leafReads: Reads = { windows: new Prepared((state) => windowQueries(state, leafColumns)) };
 /** Of the walks that look at some fields only. */
-const walkReads = {
-  content: new Prepared((state) => windowQueries(state, walkColumns.content)),
-  names: new Prepared((state) => windowQueries(state, walkColumns.names)),
-} as const;
+const walkReads: Readonly<Record<WalkFields, Reads>> = {
+  names: toWalk(walkColumns.names),
+  sums: toWalk(walkColumns.sums),
+  pointers: toWalk(walkColumns.pointers),
+  content: toWalk(walkColumns.content),
+};
+
+function toWalk(columns: Parameters<typeof walkQueries>[1]): Reads {
+  const whole = new Prepared((state) => walkQueries(state, columns), { isWalk: true });
+  return { windows: whole, whole };
+}
+
 const oneRead = new Prepared((state) => ({
   one: state.db
     .selectFrom('entry')
@@ -130,13 +144,13 @@ export class EntryReader {
   /** All leaves below (not at) `prefix`, which is '' or ends in a slash, in batches. `fields`: as a walk of a tree says it. */
   async *leaves(prefix: string, { after, signal, fields }: LeavesOptions = {}): AsyncGenerator<readonly Leaf[], void> {
     for await (const rows of this.#all(fields === undefined ? leafReads : walkReads[fields], prefix, after, signal)) {
-      const leaves = rows.filter(([, kind]) => kind !== entryKinds.folder).map(leafOf);
+      const leaves = rows.filter((row) => row[1] !== entryKinds.folder).map(leafOf);
       if (leaves.length > 0) yield leaves;
     }
   }
 
   async *#all(
-    reads: typeof rowReads,
+    reads: Reads,
     prefix: string,
     after: string | undefined,
     signal: AbortSignal | undefined,
@@ -151,14 +165,13 @@ export class EntryReader {
   }
 
   async #read(
-    reads: typeof rowReads,
+    reads: Reads,
     from: string,
     before: string | undefined,
     size: number,
     signal: AbortSignal | undefined,
   ): Promise<Batch<Values>> {
-    const { state, gaps } = this.#options;
-    const ask = (name: Parameters<typeof reads.of>[1], values: Values) => reads.of(state, name).all(...values);
+    const { gaps } = this.#options;
     let at = from;
     for (let windows = 1; ; windows++) {
       await this.#pause();
@@ -167,7 +180,7 @@ export class EntryReader {
       if (end === null) return { rows: [] };
       at = end ?? at;
       if (before !== undefined && compareBytes(at, before) >= 0) return { rows: [] };
-      const window: Window = await readWindow(ask, this.#view, at, before, windows === 1 ? Math.min(size, this.#most) : this.#most);
+      const window: Window = await this.#window(reads, at, before, windows === 1 ? Math.min(size, this.#most) : this.#most, windows === 1);
       if (window.rows.length > 0 || window.next === undefined) return window;
       at = window.next;
       if (windows < longRun) continue;
@@ -178,6 +191,14 @@ export class EntryReader {
     }
   }
 
+  /** `isWhole`: what came before was visible, as far as is known. */
+  #window({ windows, whole }: Reads, at: string, before: string | undefined, size: number, isWhole: boolean): Promise<Window> {
+    const { state } = this.#options;
+    if (isWhole && whole !== undefined)
+      return readWhole((name, values) => whole.of(state, name).all(...values), this.#view, at, before, size);
+    return readWindow((name, values) => windows.of(state, name).all(...values), this.#view, at, before, size);
+  }
+
   async #nextVisible(from: string, before: string | undefined, signal: AbortSignal | undefined): Promise<string | undefined> {
     const { state } = this.#options;
     const { package: id, step, leastKind } = this.#view;
@@ -185,7 +206,7 @@ export class EntryReader {
     const name = before === undefined ? 'next' : 'nextBefore';
     if (state.threads !== undefined)
       return nextInThread(state.threads, windowQueries(state, leafColumns)[name].compile().sql, values, signal);
-    const found = await leafReads.of(state, name).first(...values);
+    const found = await leafReads.windows.of(state, name).first(...values);
     return found?.[0] as string | undefined;
   }
 

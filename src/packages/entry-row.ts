@@ -37,9 +37,9 @@ export const leafColumns = [
   'kind',
   'size',
   'inline',
-  'etag',
   'checksums',
   'sha256',
+  'etag',
   'version',
   'meta',
   'modified_at',
@@ -49,13 +49,23 @@ export const leafColumns = [
 ] as const satisfies readonly (keyof EntryRow)[];
 
 /** The first of `leafColumns`, as many as a walk needs that looks at some fields only. */
-export const walkColumns = { names: leafColumns.slice(0, 4), content: leafColumns.slice(0, 9) } as const;
+export const walkColumns = {
+  names: firstColumns(4),
+  sums: firstColumns(6),
+  pointers: firstColumns(7),
+  content: firstColumns(9),
+} as const;
+
+function firstColumns(count: number): readonly ['path', 'kind', ...(keyof EntryRow)[]] {
+  const [path, kind, ...rest] = leafColumns;
+  return [path, kind, ...rest.slice(0, count - 2)];
+}
 
 export type LeafRow = Pick<EntryRow, (typeof leafColumns)[number]>;
 
 /** The values of `leafColumns`, in their order, as a row. */
 export function toLeafRow(values: readonly SqlValue[]): LeafRow {
-  const [path, kind, size, inline, etag, checksums, sha256, version, meta, modified_at, source, key, key_bytes] = values;
+  const [path, kind, size, inline, checksums, sha256, etag, version, meta, modified_at, source, key, key_bytes] = values;
   const row = { path, kind, size, source, key, key_bytes, version, etag, modified_at, sha256, checksums, meta, inline };
   return row as LeafRow;
 }
@@ -147,7 +157,7 @@ type Making<T> = { -readonly [K in keyof T]: T[K] };
 
 /** `toLeaf` of the values of `leafColumns`, or of the first of them (`walkColumns`), in their order. */
 export function leafOf(values: readonly SqlValue[]): Leaf {
-  const [path, kind, size, inline, etag, checksums, sha256, version, meta, modifiedAt, source, key, keyBytes] = values;
+  const [path, kind, size, inline, checksums, sha256, etag, version, meta, modifiedAt, source, key, keyBytes] = values;
   if (kind === entryKinds.text) {
     const text: Making<Text> = { kind: 'text', path: path as Path, size: size as number, sha256: (sha256 ?? '') as string };
     if (meta != null) text.meta = JSON.parse(meta as string) as Meta;

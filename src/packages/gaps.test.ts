@@ -139,14 +139,12 @@ describe('pages', () => {
               const windowRows = turn === 0 ? 2 : 3;
               const tree = new PackageTree({ state, package: id, step, frozen, gaps: view, windowRows });
               for (const folder of inside) expect(await listed(tree, folder, limit)).toEqual(shown(spans, step, !frozen, folder));
-              const leaves: string[] = [];
-              for await (const leaf of tree.walk(root)) leaves.push(leaf.path);
-              expect(leaves).toEqual(
-                visible
-                  .filter((one) => !one.isFolder)
-                  .map((one) => one.path as string)
-                  .sort(compareBytes),
-              );
+              const files = visible.filter((one) => !one.isFolder).map((one) => one.path as string);
+              for (const fields of [undefined, 'names', 'content'] as const) {
+                const leaves: string[] = [];
+                for await (const leaf of tree.walk(root, { fields })) leaves.push(leaf.path);
+                expect(leaves).toEqual(files.toSorted(compareBytes));
+              }
               for (const path of paths.slice(0, 12)) {
                 const isFile = visible.some((one) => one.path === path);
                 expect((await tree.find(path))?.kind).toBe(isFile ? 'pointer' : undefined);
@@ -174,6 +172,21 @@ describe('pages', () => {
       const cursor = Buffer.from(JSON.stringify([1, 2, 'f', `f/${String(index).padStart(2, '0')}`])).toString('base64url');
       const first = (await tree.list(parsePath('f'), { cursor, limit: 1 })).entries[0];
       expect(first).toMatchObject({ path: index < 56 ? 'f/56' : `f/${index}` });
+    }
+  });
+
+  it('are passed over among many rows of one path, whatever part of a leaf is looked at', async () => {
+    const spans = ['a', 'b', 'c'].flatMap((name) =>
+      Array.from({ length: 9 }, (_, index): Span => ({ path: parsePath(name), from: index + 1, to: index + 2, isFolder: false })),
+    );
+    await write(1, spans);
+    for (const windowRows of [2, 3, 8, 9, 10, 1000]) {
+      const tree = new PackageTree({ state, package: 1, step: 5, frozen: true, windowRows });
+      for (const fields of [undefined, 'names', 'sums', 'pointers', 'content'] as const) {
+        const leaves: string[] = [];
+        for await (const leaf of tree.walk(root, { fields })) leaves.push(leaf.path);
+        expect(leaves).toEqual(['a', 'b', 'c']);
+      }
     }
   });
 

@@ -3,6 +3,7 @@
  * paths in it that none is visible; what is not known to be a gap is looked at.
  */
 import { compareBytes } from '#model/path.ts';
+import { behind } from './entry-windows.ts';
 
 /** From `start` on and before `end`; `end` is null where nothing comes behind. */
 interface Gap {
@@ -16,8 +17,13 @@ const limits = { views: 200, gaps: 1000 } as const;
 export class Gaps {
   readonly #views = new Map<string, GapView>();
 
-  of(view: string): GapView {
-    const known = this.#views.get(view) ?? new GapView();
+  has(view: string): boolean {
+    return this.#views.has(view);
+  }
+
+  /** `make`: the view where none is known. */
+  of(view: string, make: () => GapView = () => new GapView()): GapView {
+    const known = this.#views.get(view) ?? make();
     this.#views.delete(view);
     this.#views.set(view, known);
     const [oldest] = this.#views.keys();
@@ -28,7 +34,32 @@ export class Gaps {
 
 /** The gaps of one tree: apart, in order. */
 export class GapView {
-  #gaps: Gap[] = [];
+  #gaps: Gap[];
+
+  constructor(gaps: readonly Gap[] = []) {
+    this.#gaps = [...gaps];
+  }
+
+  get isEmpty(): boolean {
+    return this.#gaps.length === 0;
+  }
+
+  copy(): GapView {
+    return new GapView(this.#gaps);
+  }
+
+  /** What lies from one path up to another may be visible from now on. */
+  forget(first: string, last: string): void {
+    const after = behind(last);
+    const start = Math.max(0, this.#countUpTo(first) - 1);
+    const end = this.#countUpTo(last);
+    const left = this.#gaps.slice(start, end).flatMap((gap): Gap[] => {
+      if (!isBefore(first, gap.end)) return [gap];
+      const before = compareBytes(gap.start, first) < 0 ? [{ start: gap.start, end: first }] : [];
+      return isBefore(after, gap.end) ? [...before, { start: after, end: gap.end }] : before;
+    });
+    this.#gaps.splice(start, end - start, ...left);
+  }
 
   /** The end of the gap that holds this path; undefined where none is known. */
   endOf(path: string): string | null | undefined {

@@ -1,8 +1,9 @@
 /**
  * The one open step of a draft: claimed, trimmed, abandoned. Rows beyond `head` are seen by nobody, so what a crash or a cancel leaves is
- * swept away in bounded batches before the next step begins. Every batch checks that the claim still holds.
+ * swept away in bounded batches before the next step begins; what large undone steps leave stays out of sight, and goes in the background
+ * (gone-steps.ts). Every batch checks that the claim still holds.
  */
-import { type Selectable, sql } from 'kysely';
+import { type CompiledQuery, type Selectable, sql } from 'kysely';
 import { isError, PackageRError } from '#errors/error.ts';
 import { openStep, type PackageRow } from '#state/schema.ts';
 import type { State, Write } from '#state/state.ts';
@@ -20,22 +21,47 @@ export interface Claim {
 export type KeptPackage = Selectable<PackageRow>;
 
 /** Rows of one statement: a small write waits for it. */
-const batchRows = 2000;
+export const batchRows = 2000;
 
 /**
- * Claims the next step for a job; what could be redone is given up. Numbers beyond an old `top` are used, so that left-over rows of
- * undone steps differ from new ones. Errors: step_open.
+ * Numbers that stay free before a step that may be large. Where it is undone, what is done instead takes them: no row of a later step is
+ * seen there, so nobody waits for those rows to go.
  */
-export function claimStep(state: State, { package: id, job }: Claim): Write {
+export const stepRoom = 999;
+
+/**
+ * Claims the next step for a job; what could be redone is given up, and gone from the first step on before which numbers are free. Behind
+ * undone steps without such room numbers beyond them are used, so that their left-over rows differ from new ones. `room`: numbers left
+ * free before it, as far as there are. Errors: step_open, also where what is gone must go first.
+ */
+export function claimStep(state: State, { package: id, job }: Claim, { room = 0 }: { readonly room?: number } = {}): Write {
+  const free = sql`coalesce(least.gone, ${sql.lit(openStep)}) - least.first`;
+  const query = sql`
+    update package set open_job = ${job}, top = least.head, gone_from = least.gone,
+      open_step = least.first + case when ${free} > ${sql.lit(2 * room)} then ${sql.lit(room)} else (${free}) / 2 end
+    from (
+      select head, top, coalesce(gap, gone_from) as gone, 1 + case when gap is null then top
+        else (select coalesce(max(step), 0) from step where package = ${id} and step < gap) end as first
+      from (
+        select head, top, gone_from, (
+          select min(undone.step) from step as undone
+          where undone.package = ${id} and undone.step > package.head + 1 and undone.step <= package.top
+            and not exists (select 1 from step where step.package = ${id} and step.step = undone.step - 1)
+        ) as gap
+        from package where id = ${id}
+      ) as known
+    ) as least
+    where package.id = ${id} and package.open_step is null and package.removed_at is null
+      and package.head = least.head and package.top = least.top and (least.gone is null or least.first < least.gone)`;
   return {
-    query: state.db
-      .updateTable('package')
-      .set({ open_step: sql<number>`top + 1`, open_job: job, top: sql<number>`head` })
-      .where('id', '=', id)
-      .where('open_step', 'is', null)
-      .where('removed_at', 'is', null),
+    query: query.compile(state.db),
     expect: { changes: 1, code: 'step_open', message: 'Another change of this draft is under way.' },
   };
+}
+
+/** Whether all numbers before what is gone are used. */
+export function isExhausted({ top, gone_from: gone }: KeptPackage): boolean {
+  return gone !== null && top + 1 >= gone;
 }
 
 /**
@@ -103,7 +129,7 @@ export async function abandonStep(state: State, claim: Claim): Promise<void> {
   const row = await getPackageRow(state, claim.package);
   if (row.open_job !== claim.job || row.open_step === null) return;
   try {
-    if (row.open_step > row.head) await trim(state, claim, row.head, openStep);
+    if (row.open_step > row.head) await trim(state, claim, row.head, row.gone_from ?? openStep);
     await trimRanges(state, claim, row.frozen);
     await state.write({ query: ofClaim(state, claim).set({ open_step: null, open_job: null }) });
   } catch (error) {
@@ -111,23 +137,28 @@ export async function abandonStep(state: State, claim: Claim): Promise<void> {
   }
 }
 
-/** Rows that began within (head, before) go, rows that ended there begin again, and so do the steps. */
+/** Rows that began within (head, before) go, rows that ended there begin again, and the steps beyond the head go. */
 async function trim(state: State, claim: Claim, head: number, before: number): Promise<void> {
-  const ended = sql`to_step < ${sql.lit(openStep)}`;
-  const within = (step: 'from_step' | 'to_step') => sql`
-    (package, path, from_step) in (select package, path, from_step from entry
-      where package = ${claim.package} and ${sql.ref(step)} > ${head} and ${sql.ref(step)} < ${before}
-      ${step === 'to_step' ? sql`and ${ended}` : sql``} limit ${sql.lit(batchRows)})`;
-  const sweep = async (query: Write['query']): Promise<void> => {
+  for (const query of takeBack(state, claim.package, head + 1, before)) {
     for (let rows = batchRows; rows === batchRows; ) {
       const [, swept] = await state.write({ ...holdClaim(state, claim), isBulk: true }, { query });
       rows = swept?.changes ?? 0;
     }
-  };
-  await sweep(sql`delete from entry where ${within('from_step')}`.compile(state.db));
-  await sweep(sql`update entry set to_step = ${openStep} where ${within('to_step')}`.compile(state.db));
-  const steps = state.db.deleteFrom('step').where('package', '=', claim.package).where('step', '>', head).where('step', '<', before);
+  }
+  const steps = state.db.deleteFrom('step').where('package', '=', claim.package).where('step', '>', head);
   await state.write(holdClaim(state, claim), { query: steps });
+}
+
+/** Each takes back `batchRows` rows of steps from `from` on and before another; fewer where no more are there. */
+export function takeBack(state: State, packageId: number, from: number, before: number): CompiledQuery[] {
+  const within = (step: 'from_step' | 'to_step') => sql`
+    (package, path, from_step) in (select package, path, from_step from entry
+      where package = ${packageId} and ${sql.ref(step)} >= ${from} and ${sql.ref(step)} < ${before}
+      ${step === 'to_step' ? sql`and to_step < ${sql.lit(openStep)}` : sql``} limit ${sql.lit(batchRows)})`;
+  return [
+    sql`delete from entry where ${within('from_step')}`.compile(state.db),
+    sql`update entry set to_step = ${openStep} where ${within('to_step')}`.compile(state.db),
+  ];
 }
 
 /** Takes back the manifest ranges that no version has. There are few: one for about 256 entries. */

@@ -7,6 +7,7 @@ import { joinPath, type Path, parsePath, root } from '#model/path.ts';
 import type { ReadOptions } from '#model/tree.ts';
 import type { VersionRow } from '#state/schema.ts';
 import { curatorOf } from './curator.ts';
+import { DraftGaps } from './draft-gaps.ts';
 import type { DraftsOptions } from './drafts.ts';
 import { isIntact } from './drift.ts';
 import { Gaps } from './gaps.ts';
@@ -32,10 +33,12 @@ export class PackageDoors {
   readonly #options: DraftsOptions;
   readonly #rows: PackageRows;
   readonly #gaps = new Gaps();
+  readonly #draftGaps: DraftGaps;
 
   constructor(options: DraftsOptions, rows: PackageRows) {
     this.#options = options;
     this.#rows = rows;
+    this.#draftGaps = new DraftGaps(options.state, this.#gaps);
   }
 
   /**
@@ -119,7 +122,7 @@ export class PackageDoors {
       frozen: version !== undefined,
       search: this.#options.search,
       readInline: (pointer, options) => this.#readInline(curator, pointer, options),
-      gaps: this.#gaps.of(version === undefined ? `${row.id}~${row.generation}` : `${row.id}@${version.step}`),
+      gaps: version === undefined ? await this.#draftGaps.of(row) : this.#gaps.of(`${row.id}@${version.step}`),
     });
     const title = `${found.namespace}/${row.name}`;
     return new PackageHandle({

@@ -6,11 +6,13 @@ import { isError, PackageRError } from '#errors/error.ts';
 import type { EventDetails } from '#events/events.ts';
 import type { JobView } from '#jobs/job.ts';
 import type { Action, Actor } from '#model/actor.ts';
-import type { Leaf, Pointer, Text } from '#model/entry.ts';
+import type { Leaf, Text } from '#model/entry.ts';
 import { joinPath, nameOf, type Path, root } from '#model/path.ts';
 import { compileGlob } from '#model/pattern.ts';
 import type { Tree } from '#model/tree.ts';
 import { placeOfKey } from '#sources/place.ts';
+import type { SourceHandle } from '#sources/source-handle.ts';
+import type { Write } from '#state/state.ts';
 import { checkAnnex } from './annex.ts';
 import type { AnnexRequest, Selection } from './annex-request.ts';
 import { writeActorId } from './curator.ts';
@@ -27,8 +29,9 @@ import { PackageDoors, placeOf } from './package-doors.ts';
 import { type FoundPackage, PackageRows, toPackageView } from './package-rows.ts';
 import { PackageTree } from './package-tree.ts';
 import { packageYamlPath, parsePackageYaml } from './package-yaml.ts';
+import { PendingUploads } from './pending-uploads.ts';
 import { SearchIndex, type SearchIndexLimits } from './search/search-index.ts';
-import { isTextual, joined, readHead, Uploads } from './uploads.ts';
+import { isTextual, joined, readHead, type Upload, Uploads } from './uploads.ts';
 
 export interface PackageLimits {
   /** Bytes of one text. */
@@ -46,6 +49,8 @@ export interface PackageLimits {
   /** Bytes of one file that goes to an upload source, and uploads of one user at once. */
   readonly uploadBytes: number;
   readonly uploadsPerUser: number;
+  /** Milliseconds after which the uploads of another process that gives no sign are taken back; see PendingUploads. */
+  readonly uploadPatience?: number | undefined;
   /** Milliseconds that a file which was uploaded waits for another change of the draft to end. */
   readonly stepWait: number;
 }
@@ -64,7 +69,7 @@ const defaultPackageLimits: PackageLimits = {
 
 const decideTries = 5;
 
-export interface PackagesOptions extends Omit<DraftsOptions, 'limits' | 'search'> {
+export interface PackagesOptions extends Omit<DraftsOptions, 'limits' | 'search' | 'pending'> {
   readonly limits?: Partial<PackageLimits>;
   readonly index?: Partial<SearchIndexLimits>;
 }
@@ -101,6 +106,8 @@ export class PackageEdits {
   /** Index of names: built in the background, told of by nobody. */
   readonly search: SearchIndex;
   readonly #uploads: Uploads;
+  /** Uploads that no step points to yet. */
+  readonly pending: PendingUploads;
 
   constructor(options: PackagesOptions) {
     this.limits = { ...defaultPackageLimits, ...options.limits };
@@ -108,11 +115,12 @@ export class PackageEdits {
     this.rows = new PackageRows(options.state);
     const { state, clock, events, index = {} } = options;
     this.search = new SearchIndex({ state, clock, events, limits: index });
-    const own = { ...options, limits: this.limits, search: this.search };
+    this.pending = new PendingUploads({ ...options, patience: this.limits.uploadPatience });
+    const own = { ...options, limits: this.limits, search: this.search, pending: this.pending };
     this.doors = new PackageDoors(own, this.rows);
     this.drafts = new Drafts(own);
     const { uploadBytes: bytes, uploadsPerUser: perUser } = this.limits;
-    this.#uploads = new Uploads({ ...options, limits: { bytes, perUser } });
+    this.#uploads = new Uploads({ ...options, limits: { bytes, perUser }, pending: this.pending });
   }
 
   /** Puts a text. Errors: too_large above 1 MiB, precondition_failed, path_conflict, metadata_invalid for package.yaml. */
@@ -149,12 +157,15 @@ export class PackageEdits {
     const isText = rest === undefined && (target === undefined || path === packageYamlPath || isTextual(head));
     if (isText) return this.#putText(actor, place, head, { ifMatch });
     if (target === undefined || path === packageYamlPath) throw tooLong(place, textBytes);
-    const upload = await this.#uploads.write(actor, { target, path, body: joined(head, rest), size, signal });
+    const request = { target, package: place.found.row.id, path, body: joined(head, rest), size, signal };
+    const upload = await this.#uploads.write(actor, request);
     try {
-      return await this.#waiting(() => this.#putPointer(actor, place, upload.pointer, { ifMatch }), signal);
+      return await this.#waiting(() => this.#putPointer(actor, place, upload, { ifMatch }), signal);
     } catch (error) {
       await upload.discard();
       throw error;
+    } finally {
+      upload.release();
     }
   }
 
@@ -175,13 +186,20 @@ export class PackageEdits {
     return kept === undefined ? undefined : toLeaf(kept);
   }
 
-  #putPointer(actor: Actor, { found, path, mayReplace }: PutPlace, pointer: Pointer, { ifMatch }: PutOptions): Promise<EditResult> {
-    return this.#now(found, actor, { operation: 'put', summary: `Uploaded ${quote(path)}` }, async (step) => {
+  #putPointer(
+    actor: Actor,
+    { found, path, mayReplace }: PutPlace,
+    { pointer, kept }: Upload,
+    { ifMatch }: PutOptions,
+  ): Promise<EditResult> {
+    const note = { operation: 'put', summary: `Uploaded ${quote(path)}` } as const;
+    const put = async (step: DraftStep): Promise<void> => {
       const before = await leafBefore(step, path);
       checkMatch(before, ifMatch, path);
       const meta = before?.meta === undefined ? {} : { meta: before.meta };
       await step.put([{ ...pointer, ...meta }], mayReplace ? 'replace' : 'refuse');
-    });
+    };
+    return this.#now(found, actor, note, put, [kept]);
   }
 
   /** Tries again while the draft is being changed: what took long to send is not thrown away for that. Errors: those of `run`. */
@@ -272,8 +290,8 @@ export class PackageEdits {
     if ('list' in request.select && request.select.list.length > this.limits.listItems)
       throw new PackageRError('too_many', `A list holds at most ${this.limits.listItems} objects.`);
     checkAnnex(request);
-    const source = await this.#authorizeAnnex(actor, request);
-    const work: DraftWork['work'] = { operation: 'annex', source, request };
+    const { source, leadsTo } = await this.#authorizeAnnex(actor, request);
+    const work: DraftWork['work'] = { operation: 'annex', source: source.id, leadsTo, request };
     const summary = `Annexed from ${request.source}${request.to === root ? '' : ` to ${quote(request.to)}`}`;
     return this.drafts.start({ package: found.row.id, work, summary }, writeActorId(actor));
   }
@@ -349,8 +367,9 @@ export class PackageEdits {
     actor: Actor,
     note: { operation: 'put' | 'mkdir'; summary: string },
     work: Parameters<Drafts['now']>[2],
+    alongside: readonly Write[] = [],
   ): Promise<EditResult> {
-    const result = await this.drafts.now(found.row.id, { ...note, actor: writeActorId(actor) }, work);
+    const result = await this.drafts.now(found.row.id, { ...note, actor: writeActorId(actor) }, work, { alongside });
     this.record(actor, 'package.change', found.row.id, { operation: note.operation, step: result.step });
     return result;
   }
@@ -364,19 +383,20 @@ export class PackageEdits {
   }
 
   /** Errors: not_found. Gives the id of the source. */
-  async #authorizeAnnex(actor: Actor, { source, select, copyTexts }: AnnexRequest): Promise<string> {
+  /** Gives the last place that was asked for: all are of one source. */
+  async #authorizeAnnex(actor: Actor, { source, select, copyTexts }: AnnexRequest): Promise<SourceHandle> {
     const { sources } = this.options;
     if ('list' in select) {
       const first = select.list[0];
       const place = first === undefined ? root : placeOfKey(first.key as Parameters<typeof placeOfKey>[0]);
-      return (await sources.open(actor, 'stat', source, place)).source.id;
+      return sources.open(actor, 'stat', source, place);
     }
     const starts = select.paths ?? [select.folder ?? root];
     if (starts.length === 0) throw new PackageRError('request_invalid', 'Nothing is selected.');
     if (starts.length > 1000) throw new PackageRError('too_many', 'At most 1000 paths at once; use a list for more.');
-    let id = '';
-    for (const start of starts) id = (await sources.open(actor, copyTexts === true ? 'download' : 'list', source, start)).source.id;
-    return id;
+    const handles: SourceHandle[] = [];
+    for (const start of starts) handles.push(await sources.open(actor, copyTexts === true ? 'download' : 'list', source, start));
+    return handles.at(-1) as SourceHandle;
   }
 
   async #requireAll(row: KeptPackage, paths: readonly Path[]): Promise<void> {

@@ -18,7 +18,7 @@ import type { EditOutcome } from './drafts.ts';
 import { type Edit, isLarge } from './edits.ts';
 import { freeze, isLongFreeze } from './freeze.ts';
 import { FreezeJobs } from './freeze-job.ts';
-import type { KeptPackage } from './open-step.ts';
+import { type KeptPackage, stepRoom } from './open-step.ts';
 import { type PackageReference, type PackageView, type StepView, type VersionView, writeReference } from './package.ts';
 import { placeOf } from './package-doors.ts';
 import { PackageEdits, type PackagesOptions } from './package-edits.ts';
@@ -55,11 +55,13 @@ export class Packages extends PackageEdits {
   async recover(): Promise<void> {
     await this.drafts.recover();
     await this.search.recover();
+    this.pending.recover();
   }
 
   /** Gives up what is done in the background. */
-  close(): Promise<void> {
-    return this.search.close();
+  async close(): Promise<void> {
+    await this.pending.close();
+    await this.search.close();
   }
 
   /** Registers who may object to the deletion of a package. */
@@ -313,7 +315,8 @@ export class Packages extends PackageEdits {
     const step = version?.step ?? found.row.head;
     const isJob = await isLarge(this.reader(found.row, step), [root], this.limits.jobEntries);
     const work: Edit = { operation: 'fork', package: found.row.id, step };
-    const insert = async (claim: string): Promise<number> => (await this.#insert(to, namespaceId, { forkedFrom: name, claim })).id;
+    const insert = async (claim: string): Promise<number> =>
+      (await this.#insert(to, namespaceId, { forkedFrom: name, claim, room: isJob ? stepRoom : 0 })).id;
     const outcome = await this.drafts.fork(insert, (id) => ({ package: id, work, summary: `Forked from ${name}` }), {
       actor: writeActorId(actor),
       isJob,
@@ -324,11 +327,11 @@ export class Packages extends PackageEdits {
     return { package: toPackageView(fresh), outcome };
   }
 
-  /** `claim`: holds its first step open from the beginning. */
+  /** `claim`: holds its first step open from the beginning; `room`: numbers left free before it. */
   async #insert(
     reference: PackageReference,
     namespaceId: string,
-    { forkedFrom, claim }: { readonly forkedFrom?: string; readonly claim?: string } = {},
+    { forkedFrom, claim, room = 0 }: { readonly forkedFrom?: string; readonly claim?: string; readonly room?: number } = {},
   ): Promise<KeptPackage> {
     const { state, clock } = this.options;
     const row = {
@@ -337,7 +340,7 @@ export class Packages extends PackageEdits {
       head: 0,
       top: 0,
       frozen: 0,
-      ...(claim === undefined ? {} : { open_step: 1, open_job: claim }),
+      ...(claim === undefined ? {} : { open_step: 1 + room, open_job: claim }),
       generation: 1,
       forked_from: forkedFrom ?? null,
       created_at: clock(),

@@ -48,7 +48,12 @@ const kept: ConstructorParameters<typeof Sources>[0]['drivers'][number] = {
   title: 'A memory that outlives its driver',
   options: Type.Object({}, { additionalProperties: false }),
   secrets: [],
-  open: () => ({ ...store, write: (...call) => (faults.write ?? store.write)?.(...call) as never, close: async () => undefined }),
+  open: () => ({
+    ...store,
+    stat: (...call) => store.stat(...call),
+    write: (...call) => (faults.write ?? store.write)?.(...call) as never,
+    close: async () => undefined,
+  }),
 };
 
 function start(limits: PackagesOptions['limits'] = {}): void {
@@ -295,5 +300,169 @@ describe('uploads at once', () => {
     expect(await codeOf(put('x.bin', long(2000)))).toBe('path_conflict');
     expect(await keys()).toEqual([]);
     expect(await store.stat('x' as Key).catch((error: unknown) => isError(error) && error.code)).toBe('object_not_found');
+  });
+});
+
+describe('a process that ends between an upload and its step', () => {
+  const rows = async () => temporary.state.db.selectFrom('upload').selectAll().execute();
+  const never = (): Promise<never> => new Promise(() => undefined);
+  const annexAll = async (reference: PackageReference, more: object = {}) => {
+    const request = { source: parseName('src'), select: { folder: root }, to: p('annexed'), ...more };
+    return jobs.wait((await packages.annex(adm, reference, request)).id);
+  };
+
+  /** The object is there, and no answer ever comes. */
+  async function die(path = 'x.bin'): Promise<void> {
+    const isWritten = new Promise<void>((resolve) => {
+      faults = {
+        write: async (key, body, options) => {
+          await store.write?.(key, body, options);
+          resolve();
+          return never();
+        },
+      };
+    });
+    put(path, long(2000)).catch(() => undefined);
+    await isWritten;
+    faults = {};
+  }
+
+  async function restart(): Promise<void> {
+    await jobs.close();
+    await packages.close();
+    start({ uploadPatience: 0 });
+    await jobs.recover();
+    await packages.recover();
+    await packages.pending.look();
+  }
+
+  it('leaves no object: the next one takes it back', async () => {
+    await put('kept.bin', long(2000));
+    expect(await rows()).toEqual([]);
+    await die();
+    expect(await keys()).toHaveLength(2);
+    expect(await rows()).toMatchObject([{ source: 1, parts: null, is_clearing: 0 }]);
+    await restart();
+    expect(await keys()).toEqual([expect.stringMatching(/kept\.bin$/)]);
+    expect(await rows()).toEqual([]);
+  });
+
+  it('leaves no upload in parts', async () => {
+    let parts = '';
+    const isBegun = new Promise<void>((resolve) => {
+      faults = {
+        write: async (key, _body, options) => {
+          parts = (await store.multipart?.create(key)) ?? '';
+          await options?.onUpload?.(parts);
+          resolve();
+          return never();
+        },
+      };
+    });
+    put('x.bin', long(2000)).catch(() => undefined);
+    await isBegun;
+    const [row] = await rows();
+    expect(row?.parts).toBe(parts);
+    expect(await store.multipart?.list(row?.key as Key, parts)).toEqual([]);
+    await restart();
+    expect(await codeOf(store.multipart?.list(row?.key as Key, parts) ?? Promise.resolve())).not.toBe('nothing');
+    expect(await rows()).toEqual([]);
+  });
+
+  it.each(['draft', 'version', 'undone step'] as const)(
+    'leaves the object that a %s points to: somebody annexed it meanwhile',
+    async (by) => {
+      await die();
+      const b = parseReference('alice/b');
+      await packages.create(alice, b);
+      await annexAll(b);
+      if (by === 'version') {
+        await packages.freeze(adm, b);
+        await packages.remove(adm, b, [p('annexed')]);
+      }
+      if (by === 'undone step') await packages.undo(adm, b);
+      await restart();
+      expect(await keys()).toHaveLength(1);
+      expect(await rows()).toEqual([]);
+    },
+  );
+
+  it('is waited for while an annex is under way that may have listed it; later ones do not see it', async () => {
+    await die();
+    const { state } = temporary;
+    const b = parseReference('alice/b');
+    const { id } = await packages.create(alice, b);
+    const job = { id: 'listing', kind: 'package.annex', subject: `package:${id}`, owner_id: alice.id, state: 'running' as const };
+    const rest = { input: '{}', progress: '{"done":0}', checkpoint: null, result: null, error_code: null, error_message: null };
+    const times = { lease_owner: 'other', leased_until: 0, cancel_asked: 0, created_at: 0, started_at: 0, finished_at: null, attempts: 0 };
+    const open = state.db.updateTable('package').where('id', '=', id);
+    await state.write(
+      { query: state.db.insertInto('job').values({ ...job, ...rest, ...times }) },
+      { query: open.set({ open_step: 1, open_job: 'listing' }) },
+    );
+    await packages.close();
+    start({ uploadPatience: 0 });
+    await packages.pending.look();
+    expect(await keys()).toHaveLength(1);
+    expect(await rows()).toMatchObject([{ is_clearing: 1 }]);
+    const c = parseReference('alice/c');
+    await packages.create(alice, c);
+    await annexAll(c);
+    expect((await packages.get(alice, c)).head).toBe(0);
+    await state.write({ query: open.set({ open_step: null, open_job: null }) });
+    await packages.pending.look();
+    expect(await keys()).toEqual([]);
+    expect(await rows()).toEqual([]);
+  });
+
+  it('and comes back too late, points to nothing: its step is refused', async () => {
+    let finish = (): void => undefined;
+    const isWritten = new Promise<void>((resolve) => {
+      faults = {
+        write: async (key, body, options) => {
+          const info = await store.write?.(key, body, options);
+          resolve();
+          await new Promise<void>((go) => (finish = go));
+          return info as never;
+        },
+      };
+    });
+    const putting = codeOf(put('x.bin', long(2000)));
+    await isWritten;
+    const before = packages;
+    start({ uploadPatience: 0 });
+    await packages.pending.look();
+    expect(await keys()).toEqual([]);
+    finish();
+    expect(await putting).toBe('cancelled');
+    expect(await find('x.bin')).toBeUndefined();
+    await before.close();
+  });
+
+  it('does not lose what another living process sends', async () => {
+    await die();
+    const before = packages;
+    start({ uploadPatience: 1e9 });
+    await packages.pending.look();
+    await before.pending.look();
+    await packages.pending.look();
+    expect(await keys()).toHaveLength(1);
+    expect(await rows()).toMatchObject([{ is_clearing: 0, beat: 1 }]);
+    await before.close();
+  });
+
+  it('is cleared up later where its store does not answer, and not at all where its source is gone', async () => {
+    await die();
+    const { stat } = store;
+    Object.assign(store, { stat: () => Promise.reject(new PackageRError('source_unavailable')) });
+    await restart();
+    expect(await rows()).toHaveLength(1);
+    Object.assign(store, { stat });
+    await packages.pending.look();
+    expect([await keys(), await rows()]).toEqual([[], []]);
+    await die();
+    await sources.remove(adm, parseName('src'), { force: true });
+    await restart();
+    expect(await rows()).toEqual([]);
   });
 });

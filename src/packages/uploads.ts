@@ -10,10 +10,12 @@ import type { Pointer } from '#model/entry.ts';
 import { encodeKey, type Key, keyLimits, parseKey } from '#model/key.ts';
 import { joinPath, nameOf, type Path, parsePath } from '#model/path.ts';
 import { type UploadedObject, uploadObject } from '#sources/objects.ts';
+import type { SourceHandle } from '#sources/source-handle.ts';
 import { type InlinePolicy, isInline } from '#sources/source-tree.ts';
 import type { Sources } from '#sources/sources.ts';
-import type { State } from '#state/state.ts';
+import type { State, Write } from '#state/state.ts';
 import { writeActorId } from './curator.ts';
+import type { PendingUpload, PendingUploads } from './pending-uploads.ts';
 
 export interface UploadLimits {
   /** Bytes of one file. */
@@ -28,6 +30,7 @@ export interface UploadsOptions {
   readonly makeId: MakeId;
   readonly inline: InlinePolicy;
   readonly limits: UploadLimits;
+  readonly pending: PendingUploads;
 }
 
 /** Where uploads of a namespace go. */
@@ -40,6 +43,8 @@ export interface UploadTarget {
 
 export interface UploadRequest {
   readonly target: UploadTarget;
+  /** Id of the package. */
+  readonly package: number;
   /** Path in the package. */
   readonly path: Path;
   readonly body: AsyncIterable<Uint8Array>;
@@ -50,8 +55,12 @@ export interface UploadRequest {
 
 export interface Upload {
   readonly pointer: Pointer;
+  /** Goes into the unit of the step that points to it. */
+  readonly kept: Write;
   /** Takes the object back. Never fails. */
   discard(): Promise<void>;
+  /** The step is done. */
+  release(): void;
 }
 
 /** The prefix of a source takes a part of a key too. */
@@ -92,26 +101,33 @@ export class Uploads {
     }
   }
 
-  async #write(actor: Actor, { target, path, body, size, signal }: UploadRequest): Promise<Upload> {
-    const { sources, makeId, limits } = this.#options;
-    const key = keyFor(target.folder, makeId(), path);
+  async #write(actor: Actor, request: UploadRequest): Promise<Upload> {
+    const { sources, makeId, pending } = this.#options;
+    const { target, path } = request;
+    const id = makeId();
+    const key = keyFor(target.folder, id, path);
     const handle = await sources.openById(actor, 'create', target.source, parsePath(key)).catch((error: unknown) => {
       throw explain(error);
     });
-    const passing = new Passing(limits.bytes);
-    const object = await uploadObject(handle, key, passing.through(body), { size, signal }).catch((error: unknown) => {
+    const upload = await pending.begin(id, { package: request.package, source: Number(target.source), key });
+    try {
+      const { info, sha256 } = await this.#send(handle, key, request, upload);
+      return { pointer: this.#pointerTo(info, { source: target.source, path, sha256 }), ...upload };
+    } catch (error) {
+      await upload.discard();
       throw explain(error);
-    });
-    if (object.info.size !== passing.bytes) {
-      await object.discard();
-      throw new PackageRError('store_response', 'The store kept another number of bytes than it was sent.', {
-        operation: 'packages.upload',
-      });
     }
-    return { pointer: this.#pointerTo(object, { source: target.source, path, sha256: passing.sha256() }), discard: object.discard };
   }
 
-  #pointerTo({ info }: UploadedObject, facts: { readonly source: string; readonly path: Path; readonly sha256: string }): Pointer {
+  async #send(handle: SourceHandle, key: Key, { body, size, signal }: UploadRequest, { onUpload }: PendingUpload) {
+    const passing = new Passing(this.#options.limits.bytes);
+    const info = await uploadObject(handle, key, passing.through(body), { size, signal, onUpload });
+    if (info.size === passing.bytes) return { info, sha256: passing.sha256() };
+    const message = 'The store kept another number of bytes than it was sent.';
+    throw new PackageRError('store_response', message, { operation: 'packages.upload' });
+  }
+
+  #pointerTo(info: UploadedObject, facts: { readonly source: string; readonly path: Path; readonly sha256: string }): Pointer {
     const { key, size, etag, version, modifiedAt, checksums = [] } = info;
     const { source, path, sha256 } = facts;
     const stored = checksums.filter((one) => one.algorithm !== 'sha256');

@@ -1,18 +1,21 @@
 /**
- * Verifies all that a state keeps of packages: the file itself, every version with its ranges and totals, every text, and the spans of all
- * rows. It changes nothing, reads in bounded batches, and goes on behind a fault, so that one run tells all of them.
+ * Verifies all that a state keeps of packages: the file itself, every version with its ranges and totals, every text, the spans of all rows,
+ * and the search index. It changes nothing by itself, reads in bounded batches, and goes on behind a fault, so that one run tells all of them.
  */
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { isError } from '#errors/error.ts';
-import type { PackageRow } from '#state/schema.ts';
+import { openStep, type PackageRow } from '#state/schema.ts';
 import type { State } from '#state/state.ts';
 import { verifyVersion } from './check.ts';
+import { verifyIndex } from './search/verify-index.ts';
 
 export type VerifyLine =
   /** `done` of `total` parts; `note`: what is looked at, and how many rows of it. */
   | { readonly kind: 'progress'; readonly done: number; readonly total: number; readonly note: string }
   | { readonly kind: 'wrong'; readonly subject: string; readonly says: string }
+  /** What follows from all else was damaged, and is made anew. */
+  | { readonly kind: 'rebuilt'; readonly subject: string; readonly says: string }
   | ({ readonly kind: 'done' } & VerifyTotals);
 
 export interface VerifyTotals {
@@ -23,9 +26,19 @@ export interface VerifyTotals {
   readonly texts: number;
   /** Faults that were told. */
   readonly wrong: number;
+  /** Those of them that `rebuild` mends: nothing is lost. */
+  readonly derived: number;
 }
 
-type PackagePart = Pick<PackageRow, 'name' | 'head' | 'top' | 'frozen' | 'open_step'> & { readonly id: number; readonly namespace: string };
+export interface VerifyOptions {
+  /** Makes the search index of a package anew where it is damaged. */
+  rebuild?(packageId: number): Promise<void>;
+}
+
+type PackagePart = Pick<PackageRow, 'name' | 'head' | 'top' | 'frozen' | 'open_step' | 'gone_from'> & {
+  readonly id: number;
+  readonly namespace: string;
+};
 
 const batchRows = 1000;
 const textsAtOnce = 20;
@@ -33,19 +46,21 @@ const textsAtOnce = 20;
 const tellEvery = 500;
 
 /** Ends with a line `done`. Errors: that of the signal; state_failed where the state cannot be read at all. */
-export async function* verifyState(state: State, signal: AbortSignal): AsyncGenerator<VerifyLine, void> {
-  const run = new Verification(state, signal);
+export async function* verifyState(state: State, signal: AbortSignal, options: VerifyOptions = {}): AsyncGenerator<VerifyLine, void> {
+  const run = new Verification(state, signal, options);
   yield* run.lines();
 }
 
 class Verification {
   readonly #state: State;
   readonly #signal: AbortSignal;
-  readonly #found = { packages: 0, versions: 0, entries: 0, texts: 0, wrong: 0 };
+  readonly #options: VerifyOptions;
+  readonly #found = { packages: 0, versions: 0, entries: 0, texts: 0, wrong: 0, derived: 0 };
   #part = { done: 0, total: 1 };
   #toldAt = 0;
 
-  constructor(state: State, signal: AbortSignal) {
+  constructor(state: State, signal: AbortSignal, options: VerifyOptions) {
+    this.#options = options;
     this.#state = state;
     this.#signal = signal;
   }
@@ -90,14 +105,34 @@ class Verification {
     }
     yield* this.#guarded(nameOf(one), () => this.#verifySpans(one));
     yield* this.#guarded(nameOf(one), () => this.#verifyTexts(one));
+    yield* this.#guarded(nameOf(one), () => this.#verifyIndex(one));
   }
 
-  /** No row begins before it ends, none stands beside another of its path, none lies beyond what can be seen, redone or is being written. */
+  async *#verifyIndex(one: PackagePart): AsyncGenerator<VerifyLine, void> {
+    if (this.#isDue()) yield this.#progress(`${nameOf(one)}: search index`);
+    const damage = await verifyIndex(this.#state, one.id, this.#signal);
+    if (damage === undefined) return;
+    const says = `its search index is damaged: ${damage}`;
+    if (this.#options.rebuild === undefined) {
+      this.#found.derived += 1;
+      yield this.#wrong(nameOf(one), `${says}. Searches may miss names; nothing else is lost. Build it anew: package-r verify --rebuild`);
+      return;
+    }
+    await this.#options.rebuild(one.id);
+    yield { kind: 'rebuilt', subject: nameOf(one), says: `${says}. It is built anew` };
+  }
+
+  /**
+   * No row begins before it ends, none stands beside another of its path, none lies beyond what can be seen, redone or is being written; but
+   * for those that are gone, which wait to be cleared.
+   */
   async *#verifySpans(one: PackagePart): AsyncGenerator<VerifyLine, void> {
     const last = Math.max(one.top, one.head, one.open_step ?? 0);
+    const gone = one.gone_from ?? openStep;
+    if (last >= gone) yield this.#wrong(nameOf(one), `its step ${last} is among those that are gone`);
     for (const table of ['entry', 'manifest_range'] as const) {
       const pathOf = table === 'entry' ? 'path' : 'last_path';
-      let before: { readonly path: string; readonly from_step: number; readonly to_step: number } | undefined;
+      let before: Span | undefined;
       for (;;) {
         let query = this.#state.db
           .selectFrom(table)
@@ -110,12 +145,13 @@ class Verification {
           const { path, from_step } = before;
           query = query.where((on) => on(on.refTuple(pathOf, 'from_step'), '>', on.tuple(path, from_step)));
         }
-        const rows = (await query.execute()) as { path: string; from_step: number; to_step: number }[];
+        const rows = (await query.execute()) as Span[];
         for (const row of rows) {
-          const what = `${table === 'entry' ? 'the entry' : 'the range that ends at'} ${JSON.stringify(row.path)}`;
-          if (row.from_step >= row.to_step) yield this.#wrong(nameOf(one), `${what} ends before it begins`);
-          if (before?.path === row.path && before.to_step > row.from_step) yield this.#wrong(nameOf(one), `${what} stands there twice`);
-          if (row.from_step > last) yield this.#wrong(nameOf(one), `${what} belongs to no step`);
+          const isGone = table === 'entry' && row.from_step >= gone;
+          for (const says of isGone ? [] : wrongSpan(row, before, last)) {
+            const what = table === 'entry' ? 'the entry' : 'the range that ends at';
+            yield this.#wrong(nameOf(one), `${what} ${JSON.stringify(row.path)} ${says}`);
+          }
           before = row;
         }
         if (rows.length < batchRows) break;
@@ -150,7 +186,8 @@ class Verification {
     return this.#state.db
       .selectFrom('package')
       .innerJoin('namespace', 'namespace.id', 'package.namespace_id')
-      .select(['package.id', 'package.name', 'head', 'top', 'frozen', 'open_step', 'namespace.name as namespace'])
+      .selectAll('package')
+      .select('namespace.name as namespace')
       .where('removed_at', 'is', null)
       .orderBy('package.id')
       .execute();
@@ -174,6 +211,21 @@ class Verification {
     this.#found.wrong += 1;
     return { kind: 'wrong', subject, says };
   }
+}
+
+interface Span {
+  readonly path: string;
+  readonly from_step: number;
+  readonly to_step: number;
+}
+
+/** `before`: the row in front of it; `last`: the highest step that rows may belong to. */
+function wrongSpan({ path, from_step: from, to_step: to }: Span, before: Span | undefined, last: number): string[] {
+  return [
+    ...(from >= to ? ['ends before it begins'] : []),
+    ...(before?.path === path && before.to_step > from ? ['stands there twice'] : []),
+    ...(from > last ? ['belongs to no step'] : []),
+  ];
 }
 
 function nameOf({ namespace, name }: PackagePart): string {

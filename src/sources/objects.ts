@@ -2,7 +2,7 @@
  * Writing into a source through a handle: an inline object that is edited in place, or a file that goes to the upload source of a
  * namespace. Bytes of large objects go to temporary URLs instead (see exchange).
  */
-import type { Driver, ObjectInfo, StatOptions, WriteOptions } from '#drivers/driver.ts';
+import type { ObjectInfo, StatOptions, WriteOptions } from '#drivers/driver.ts';
 import { isError, PackageRError } from '#errors/error.ts';
 import type { Key } from '#model/key.ts';
 import { reachObject } from '#sources/presign.ts';
@@ -23,45 +23,51 @@ export async function writeObject(
   return driver.write(key, body, handle.action === 'create' ? { ...options, ifAbsent: true } : options);
 }
 
-/** An object that was written for a change that is still to be made. */
-export interface UploadedObject {
-  readonly info: ObjectInfo;
-  /** Takes exactly this object back, as far as the store lets it. Never fails. */
-  discard(): Promise<void>;
-}
+/** What the store says of an object that it took. */
+export type UploadedObject = ObjectInfo;
 
 /**
- * Writes an object under a name that nobody else uses. What a failure leaves behind is taken back before the error is thrown.
+ * Writes an object under a name that nobody else uses. A failed one may leave something behind: see `takeBack`.
  * Errors: forbidden outside of the handle’s place or action; unsupported where the source is read-only; those of Driver.write.
  */
 export async function uploadObject(
   handle: SourceHandle,
   key: Key,
   body: AsyncIterable<Uint8Array>,
-  options: Pick<WriteOptions, 'signal' | 'size'> = {},
+  options: Pick<WriteOptions, 'signal' | 'size' | 'onUpload'> = {},
 ): Promise<UploadedObject> {
   const driver = reachObject(handle, key, ['create']);
   if (driver.write === undefined) throw readOnly();
-  try {
-    const info = await driver.write(key, body, { ...options, ifAbsent: true });
-    return { info, discard: () => discard(driver, key, info.version) };
-  } catch (error) {
-    if (!isError(error, 'exists')) await discardIfThere(driver, key);
+  return driver.write(key, body, { ...options, ifAbsent: true });
+}
+
+export interface TakeBack {
+  /** Name of an upload in parts, where there was one. */
+  readonly parts?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Asked where there is an object; it stays unless this says true. */
+  isFree(): Promise<boolean>;
+}
+
+/**
+ * Takes back what an upload left under a name that nobody else uses: without a trace where the identity may delete object versions, else
+ * behind a delete marker. Idempotent. Errors: forbidden outside of the handle’s place or action;
+ * those of the driver.
+ */
+export async function takeBack(handle: SourceHandle, key: Key, { parts, signal, isFree }: TakeBack): Promise<void> {
+  const driver = reachObject(handle, key, ['delete']);
+  if (parts !== undefined) await driver.multipart?.abort(key, parts, { signal });
+  const info = await driver.stat(key, { signal }).catch((error: unknown) => {
+    if (isError(error, 'object_not_found')) return undefined;
     throw error;
-  }
-}
-
-/** An answer may have been lost behind a write that was done. */
-async function discardIfThere(driver: Driver, key: Key): Promise<void> {
-  const info = await driver.stat(key).catch(() => undefined);
-  if (info !== undefined) await discard(driver, key, info.version);
-}
-
-/** Without a trace where the identity may delete object versions, else behind a delete marker. */
-async function discard(driver: Driver, key: Key, version: string | undefined): Promise<void> {
-  const remove = (): Promise<void> | undefined => driver.delete?.(key)?.catch(() => undefined);
-  if (version === undefined) await remove();
-  else await driver.delete?.(key, { version })?.catch(remove);
+  });
+  if (info === undefined || driver.delete === undefined || !(await isFree())) return;
+  const { version } = info;
+  if (version === undefined) return driver.delete(key, { signal });
+  await driver.delete(key, { version, signal }).catch((error: unknown) => {
+    if (!isError(error, 'forbidden')) throw error;
+    return driver.delete?.(key, { signal });
+  });
 }
 
 /** Idempotent. Errors: forbidden outside of the handle’s place or action; unsupported where the source is read-only. */

@@ -40,6 +40,8 @@ export type PresignCapabilities = Pick<Capabilities, 'presign' | 'presignMaxSeco
 /** A driver that is replaced when its source changes: `current` refuses once that happened. */
 export interface Reach {
   readonly isReplaced: boolean;
+  /** Names the place: another one with another driver or other options, the same with other names or secrets. */
+  readonly leadsTo: string;
   current(): Driver;
 }
 

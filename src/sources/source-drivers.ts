@@ -5,6 +5,7 @@
  * Layers, from the outside: drain · log (one event a call, retries included) · breaker (a source that is down is not tried) · retry (waits
  * outside of the limit) · limit (calls at once) · timeout (of each attempt) · prefix · order (of listings) · driver.
  */
+import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import type { Connector } from '#drivers/connector.ts';
 import type { Driver, DriverDefinition, DriverOptions, UrlSigner } from '#drivers/driver.ts';
@@ -210,7 +211,7 @@ export class SourceDrivers {
     return this.#wrap(bare, row);
   }
 
-  #wrap(bare: Driver, { id, name }: KeptSource): OwnDriver {
+  #wrap(bare: Driver, { id, name, driver: kind, options }: KeptSource): OwnDriver {
     const { clock, limits = {}, log: write } = this.#options;
     let isDown = false;
     let isReplaced = false;
@@ -236,6 +237,10 @@ export class SourceDrivers {
       await bare.close?.();
     };
     return {
+      leadsTo: createHash('sha256')
+        .update(JSON.stringify([kind, options]))
+        .digest('hex')
+        .slice(0, 32),
       get isDown() {
         return isDown;
       },

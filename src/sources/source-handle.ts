@@ -4,10 +4,13 @@ import type { SourceView } from '#sources/source.ts';
 
 export class SourceHandle extends Handle {
   readonly #view: () => SourceView;
+  /** Names the place that was opened: another one with another driver or other options of the source. */
+  readonly leadsTo: string;
   #source: SourceView | undefined;
 
-  constructor(options: HandleOptions & { readonly source: () => SourceView }) {
+  constructor(options: HandleOptions & { readonly source: () => SourceView; readonly leadsTo: string }) {
     super(options);
+    this.leadsTo = options.leadsTo;
     this.#view = options.source;
   }
 

@@ -252,6 +252,7 @@ export class Sources {
       curator: curatorOf(actor),
       mayLocate: true,
       source: () => this.#view(row),
+      leadsTo: reach.leadsTo,
     });
     bindHandle(handle, reach);
     return handle;

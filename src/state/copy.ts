@@ -105,7 +105,11 @@ function checkShapes(source: RowSource, target: RowTarget): void {
 async function checkEmpty(target: RowTarget): Promise<void> {
   for (const table of target.tables) {
     for await (const rows of target.read(table)) {
-      if (rows.length > 0) throw new PackageRError('exists', `The state to copy to is not empty: it has rows in ${table.name}.`);
+      if (rows.length > 0)
+        throw new PackageRError(
+          'exists',
+          `The state to copy to is not empty: it has rows in ${table.name}. Empty it, or name another place.`,
+        );
     }
   }
 }

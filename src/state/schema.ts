@@ -42,6 +42,7 @@ export interface Schema {
   search_segment: SearchSegmentRow;
   search_block: SearchBlockRow;
   search_gram: SearchGramRow;
+  upload: UploadRow;
 }
 
 /** Settings stored by an administrator; `value` is JSON. */
@@ -178,6 +179,11 @@ export interface PackageRow {
   /** The step being written, null where none is. */
   open_step: number | null;
   open_job: string | null;
+  /**
+   * Rows that began or ended at this step or a later one are left-overs of large steps that were undone and given up: no step that can be
+   * reached has such a number, and they go in the background. Null where there are none.
+   */
+  gone_from: number | null;
   /** `namespace/name@number` that it was forked from. */
   forked_from: string | null;
   generation: number;
@@ -398,6 +404,23 @@ export interface IdempotencyRow {
   created_at: number;
 }
 
+/** A file on its way to an upload source, until the step that points to it. */
+export interface UploadRow {
+  /** Part of the key, never used twice. */
+  id: string;
+  package: number;
+  source: number;
+  key: string;
+  /** The store’s name of an upload in parts, null where it is none or its name is not known yet. */
+  parts: string | null;
+  /** The process that sends or clears it, which counts `beat` up while it lives. */
+  owner: string;
+  beat: number;
+  /** 1: it is being taken back, and no annex points to it from now on. */
+  is_clearing: number;
+  started_at: number;
+}
+
 /** Derived data: an index of the names of rows that began in the steps (after_step, through_step]. Deleted with the step it goes up to. */
 export interface SearchSegmentRow {
   /** Never given again: rows of blocks and grams without a segment are left-overs. */
@@ -408,6 +431,8 @@ export interface SearchSegmentRow {
   /** How many there are; 0 while it is built. */
   paths: number;
   blocks: number;
+  /** Rows of grams. */
+  grams: number;
   /** 1: complete, and used. */
   ready: number;
   created_at: number;

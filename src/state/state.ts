@@ -14,7 +14,7 @@ export interface State {
    * A read that is made ready once, for paths that are hot. `query` is compiled with any values; what `first` or `all` is given takes
    * their place, in the order in which they stand in it.
    */
-  prepare(query: Compilable): PreparedRead;
+  prepare(query: Compilable, options?: PrepareOptions): PreparedRead;
   /**
    * Runs the statements in one transaction. It resolves when they are durable.
    * Errors: the code of a broken `expect` (nothing happened), `exists` for a broken unique key, state_failed.
@@ -29,6 +29,11 @@ export interface State {
   /** What the engine finds wrong with what it keeps, in its own words; none where all is whole. Left out where an engine does not tell. */
   check?(signal?: AbortSignal): Promise<readonly string[]>;
   close(): Promise<void>;
+}
+
+export interface PrepareOptions {
+  /** Goes through many rows, batch by batch: what it reads need not stay in memory for the next look-up. */
+  readonly isWalk?: boolean;
 }
 
 export interface PreparedRead {

@@ -46,6 +46,8 @@ export interface S3Server {
   /** What was asked, as `METHOD target`. */
   readonly seen: string[];
   fault: Fault | undefined;
+  /** Awaited before a request is answered: what happens in the middle of what it is a part of. */
+  before: ((request: S3Request) => Promise<unknown>) | undefined;
   close(): Promise<void>;
 }
 
@@ -64,7 +66,8 @@ export async function openS3Server(options: S3ServerOptions = {}): Promise<S3Ser
   const buckets = new Map<string, S3Bucket>();
   const seen: string[] = [];
   const server = createServer((incoming, outgoing) => {
-    void readRequest(incoming).then((request) => {
+    void readRequest(incoming).then(async (request) => {
+      await opened.before?.(request);
       seen.push(`${request.method} ${request.target}`);
       const store = new Store({ buckets, region, keys, clock, shape: { space, digitTokens, byFolder } });
       const answer = (instead = request): S3Answer => store.answer(instead);
@@ -81,6 +84,7 @@ export async function openS3Server(options: S3ServerOptions = {}): Promise<S3Ser
     keys,
     seen,
     fault: undefined,
+    before: undefined,
     bucket(name) {
       const found = buckets.get(name) ?? new S3Bucket();
       buckets.set(name, found);

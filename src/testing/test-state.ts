@@ -1,10 +1,10 @@
 /** What every State must do, whatever the engine. */
-import { CompiledQuery } from 'kysely';
+import { CompiledQuery, sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isError, PackageRError } from '#errors/error.ts';
 import { insertRows } from '#state/insert.ts';
 import { openStep } from '#state/schema.ts';
-import { returned, type State } from '#state/state.ts';
+import { returned, type SqlValue, type State, type Write } from '#state/state.ts';
 
 export interface StateSubject {
   readonly state: State;
@@ -72,6 +72,63 @@ export function testState(name: string, make: () => Promise<StateSubject>): void
       const [result] = await state.write(insertRows(state, 'setting', ['key', 'value'], rows));
       expect(result?.changes).toBe(3000);
       expect(await settings()).toHaveLength(3000);
+    });
+
+    describe('bulk', () => {
+      const rowsOf = (batch: number): SqlValue[][] => Array.from({ length: 1000 }, (_, index) => [`${batch}.${index}`, 'x'.repeat(100)]);
+      const bulk = (batch: number): Write => ({ ...insertRows(state, 'setting', ['key', 'value'], rowsOf(batch)), isBulk: true });
+
+      it('lets a small write go before, and keeps its own order', async () => {
+        const order: string[] = [];
+        const told = (name: string) => () => order.push(name);
+        const long = Array.from({ length: 30 }, (_, batch) => state.write(bulk(batch)).then(told(`bulk ${batch}`)));
+        const small = state.write({ query: setting('small') }).then(told('small'));
+        await Promise.all([...long, small]);
+        expect(order.indexOf('small')).toBeLessThan(29);
+        expect(order.filter((name) => name !== 'small')).toEqual(long.map((_, batch) => `bulk ${batch}`));
+        expect(await settings()).toHaveLength(30_001);
+      });
+
+      it('that is refused takes all of its rows with it, and leaves its neighbours', async () => {
+        const never: Write = {
+          query: sql`delete from setting where key = ''`.compile(state.db),
+          expect: { changes: 1, code: 'exists', message: 'no' },
+        };
+        const results = await Promise.allSettled([
+          state.write(bulk(1)),
+          state.write(bulk(2), never),
+          state.write(bulk(3), bulk(1)),
+          state.write(bulk(4)),
+        ]);
+        expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+        expect((await settings()).map((key) => key.split('.')[0])).toEqual([...Array(1000).fill('1'), ...Array(1000).fill('4')]);
+      });
+
+      it('of every kind of value is kept as it was given, columns that repeat each other included', async () => {
+        const values: SqlValue[] = [null, '', 'x', 'é 😀', 'back\\slash\t\n'];
+        const rows = Array.from({ length: 333 }, (_, index): SqlValue[] => {
+          const value = values[index % values.length] as SqlValue;
+          const bytes = index % 3 === 0 ? null : Uint8Array.of(0, 255, index % 256);
+          return [7, `p${String(index).padStart(3, '0')}`, 1, openStep, 1, Number.MAX_SAFE_INTEGER - index, bytes, value, value, 0, 0];
+        });
+        const columns = [
+          'package',
+          'path',
+          'from_step',
+          'to_step',
+          'kind',
+          'size',
+          'key_bytes',
+          'etag',
+          'meta',
+          'inline',
+          'ends_range',
+        ] as const;
+        await state.write({ ...insertRows(state, 'entry', columns, rows), isBulk: true });
+        const found = await state.db.selectFrom('entry').select(columns).where('package', '=', 7).orderBy('path').execute();
+        const plain = (value: unknown) => (value instanceof Uint8Array ? [...value] : value);
+        expect(found.map((row) => columns.map((column) => plain(row[column])))).toEqual(rows.map((row) => row.map(plain)));
+      });
     });
 
     it('does not write through the reading side', async () => {

@@ -7,7 +7,7 @@ describe('a process that is killed', () => {
     const { killed, wrong } = await crash({ points: 210, seed: 4 });
     expect(wrong).toEqual([]);
     expect(Object.values(killed).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(200);
-    for (const duty of ['annex', 'put', 'move', 'undo', 'freeze', 'withdraw', 'migration', 'backup'])
+    for (const duty of ['annex', 'put', 'move', 'undo', 'freeze', 'freeze by a job', 'withdraw', 'migration', 'backup'])
       expect(killed[duty], duty).toBeGreaterThan(5);
   }, 600_000);
 });

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { cp, mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
@@ -13,8 +13,8 @@ import program from '../../rolldown.config.ts';
 import type { Order, Point } from './child.ts';
 import { type Base, type Duty, duties } from './duties.ts';
 import { fastFolder } from './fast-folder.ts';
-import { findFaults, manifestsOf, see } from './snapshot.ts';
-import { grow, makeOld, openWorld, prepare, stateFile } from './world.ts';
+import { findFaults, manifestsOf, see, uploadSource } from './snapshot.ts';
+import { grow, makeOld, objectsFolder, openWorld, prepare, stateFile, undoLast, type World } from './world.ts';
 
 /** A fault that is put into the code before it runs, to prove that it would be found. */
 export interface Mutation {
@@ -46,7 +46,7 @@ const project = fileURLToPath(new URL('../..', import.meta.url));
 const atOnce = 2;
 
 /** Numbers from 0 to 1, the same for the same seed. */
-function makeRandom(seed: number): () => number {
+export function makeRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
@@ -56,14 +56,15 @@ function makeRandom(seed: number): () => number {
   };
 }
 
-/** One file for the process and one for each of its threads: it starts in a fraction of the time. */
-async function build(folder: string, mutation: Mutation | undefined): Promise<string> {
+/** One file for the process (`child`) and one for each of its threads: it starts in a fraction of the time. */
+export async function build(folder: string, mutation?: Mutation, child = 'test/crash/child.ts'): Promise<string> {
   let isMutated = mutation === undefined;
   const { main: _main, ...threads } = program.input as Record<string, string>;
   const bundle = await rolldown({
-    input: { child: 'test/crash/child.ts', ...threads },
+    input: { child, ...threads },
     cwd: project,
     platform: 'node',
+    logLevel: 'silent',
     plugins: [
       {
         name: 'mutation',
@@ -81,7 +82,7 @@ async function build(folder: string, mutation: Mutation | undefined): Promise<st
   return join(folder, 'child.js');
 }
 
-interface Lived {
+export interface Lived {
   readonly said: readonly string[];
   readonly wasKilled: boolean;
   /** Milliseconds from its beginning to its end. */
@@ -90,7 +91,7 @@ interface Lived {
 }
 
 /** A process that has loaded its modules, for one order. */
-class Runner {
+export class Runner<O = Order> {
   readonly #child: ChildProcess;
   readonly #said: string[] = [];
   readonly #ready: Promise<void>;
@@ -113,7 +114,7 @@ class Runner {
   }
 
   /** `after`: milliseconds from the beginning to the kill, where it does not come from inside. */
-  async run(order: Order, after: number | undefined): Promise<Lived> {
+  async run(order: O, after: number | undefined): Promise<Lived> {
     await Promise.race([this.#ready, this.#exited]);
     let [began, last] = [0, 0];
     this.#onSaid = (word) => {
@@ -160,10 +161,12 @@ class Crash {
 
   async run(): Promise<void> {
     const chosen = duties.filter(({ name }) => this.#options.only?.includes(name) ?? true);
-    for (const base of ['plain', 'grown', 'old'] as const) await mkdir(this.#base(base));
+    for (const base of ['plain', 'grown', 'undone', 'old'] as const) await mkdir(this.#base(base));
     await prepare(this.#base('plain'));
     await cp(this.#base('plain'), this.#base('grown'), { recursive: true });
     await grow(this.#base('grown'));
+    await cp(this.#base('grown'), this.#base('undone'), { recursive: true });
+    await undoLast(this.#base('undone'));
     await makeOld(this.#base('plain'), this.#base('old'));
     for (const duty of chosen) this.#models.set(duty.name, await this.#learn(duty));
     let next = 0;
@@ -272,8 +275,25 @@ class Crash {
       .select('path')
       .whereRef('from_step', '>', 'top');
     if ((await beyond.execute()).length > 0) faults.push('rows of a step that never was stay behind');
+    faults.push(...(await this.#inspectUploads(folder, world)));
     await world.close();
     return faults;
+  }
+
+  /** Each object in the upload source is pointed to, and each that is pointed to is there. */
+  async #inspectUploads(folder: string, { state, packages }: World): Promise<string[]> {
+    await packages.pending.look();
+    const found = await readdir(objectsFolder(folder), { recursive: true, withFileTypes: true });
+    const names = found.filter((one) => one.isFile()).map((one) => relative(objectsFolder(folder), join(one.parentPath, one.name)));
+    const there = names.filter((name) => !name.split('/').includes('.package-r'));
+    const entries = await state.db.selectFrom('entry').select('key').where('source', '=', uploadSource).execute();
+    const kept = new Set(entries.map(({ key }) => key));
+    const left = await state.db.selectFrom('upload').select('key').execute();
+    return [
+      ...there.filter((key) => !kept.has(key)).map((key) => `the object ${key} belongs to nobody`),
+      ...[...kept].filter((key) => !there.includes(key ?? '')).map((key) => `the object ${key} is gone`),
+      ...left.map(({ key }) => `the upload ${key} never ends`),
+    ];
   }
 
   /** Under its name a backup is whole, or it is not there. */

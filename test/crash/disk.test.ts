@@ -3,13 +3,15 @@
  * limit of the process on the size of its files, which needs no rights; then by a real disk that is full, and by one that is read-only.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadConfig } from '#config/config.ts';
 import { isError } from '#errors/error.ts';
 import { openSqliteState } from '#state/sqlite/sqlite-state.ts';
 import { requireComponent } from '#testing/component.ts';
+import { copyState } from '../../src/copy-state.ts';
 import { type Packager, startPackager } from '../support/packager.ts';
 
 const isRoot = process.getuid?.() === 0;
@@ -123,6 +125,21 @@ describe.runIf(disks[1] !== undefined)('a disk of 6 MB', () => {
       await packager.stop();
     }
   }, 400_000);
+
+  it('takes no copy of a state for which it has no room, and keeps nothing of it', async () => {
+    const home = mkdtempSync(join(tmpdir(), 'package-r-large-'));
+    const state = await openSqliteState(join(home, 'state.sqlite'));
+    for (let at = 0; at < 80; at++)
+      await state.write({ query: state.db.insertInto('setting').values({ key: `k${at}`, value: JSON.stringify('x'.repeat(100_000)) }) });
+    await state.close();
+    const loaded = loadConfig({ env: { HOME: home, PACKAGE_R_DATA_DIR: home }, cwd: home });
+    const request = { from: 'sqlite', to: join(other, 'copy.sqlite'), cwd: home, signal: new AbortController().signal };
+    await expect(copyState(loaded, { ...request, onProgress: () => undefined })).rejects.toSatisfy(
+      (error) => isError(error, 'file_failed') && error.message.includes('full'),
+    );
+    expect(readdirSync(other)).toEqual([]);
+    rmSync(home, { recursive: true });
+  });
 
   it('may be read-only', async () => {
     const data = join(other, 'state');

@@ -17,8 +17,11 @@ export interface Duty {
   readonly isBetween?: (seen: string) => boolean;
 }
 
-/** plain: see `prepare` · grown: with a draft so large that what is done to it becomes a job · old: as the first released schema keeps it. */
-export type Base = 'plain' | 'grown' | 'old';
+/**
+ * plain: see `prepare` · grown: with a draft so large that what is done to it becomes a job · undone: the same, whose last and large step was
+ * undone · old: as the first released schema keeps it.
+ */
+export type Base = 'plain' | 'grown' | 'undone' | 'old';
 
 const p = parsePath;
 const src = parseName('src');
@@ -63,6 +66,23 @@ export const duties: readonly Duty[] = [
       await follow(world, await world.packages.move(curator, reference, [p('big')], p('moved/here')), tell);
     },
   },
+  simple('upload', async ({ packages }) => {
+    const bytes = Buffer.alloc(300_000, 'bin\0');
+    const body = async function* () {
+      for (let at = 0; at < bytes.length; at += 50_000) yield bytes.subarray(at, at + 50_000);
+    };
+    await packages.putFile(curator, reference, p('data.bin'), body(), { size: bytes.length });
+  }),
+  {
+    name: 'put after a large undo',
+    base: 'undone',
+    async run(world, _folder, tell) {
+      await world.packages.put(curator, reference, p('README.md'), Buffer.from('# Third\n'));
+      tell('done');
+      for (const { id } of (await world.jobs.list(curator, { state: 'queued' })).jobs) await world.jobs.wait(id);
+      for (const { id } of (await world.jobs.list(curator, { state: 'running' })).jobs) await world.jobs.wait(id);
+    },
+  },
   {
     name: 'move a little',
     async run(world, _folder, tell) {
@@ -95,6 +115,15 @@ export const duties: readonly Duty[] = [
   simple('redo', ({ packages }) => packages.redo(curator, reference)),
   simple('freeze', ({ packages }) => packages.freeze(curator, reference, { message: 'Third' })),
   simple('freeze much', ({ packages }) => packages.freeze(curator, reference, { message: 'Third' }), 'grown'),
+  {
+    name: 'freeze by a job',
+    base: 'grown',
+    async run(world, _folder, tell) {
+      const started = await world.packages.startFreeze(curator, reference, { message: 'Third' });
+      if ('job' in started) await follow(world, { job: started.job }, tell);
+      else throw new Error('no job was started');
+    },
+  },
   simple('withdraw', ({ packages }) => packages.withdraw(curator, { ...reference, version: 1 }, { reason: 'wrong' })),
   {
     name: 'delete',

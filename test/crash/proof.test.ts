@@ -23,6 +23,16 @@ describe('a process that is killed', () => {
       },
     ],
     [
+      'an upload is remembered under another source',
+      ['upload'],
+      { module: 'src/packages/pending-uploads.ts', from: 'const row = { id, ...place,', to: 'const row = { id, ...place, source: 99,' },
+    ],
+    [
+      'nobody remembers what is gone',
+      ['put after a large undo'],
+      { module: 'src/packages/open-step.ts', from: 'gone_from = least.gone,', to: 'gone_from = null,' },
+    ],
+    [
       'a migration is done statement by statement',
       ['migration'],
       { module: 'src/state/sqlite/dialect.ts', from: 'return true;', to: 'return false;' },

@@ -7,6 +7,9 @@ import { verifyVersion } from '#packages/check.ts';
 import { PackageTree } from '#packages/package-tree.ts';
 import type { State } from '#state/state.ts';
 
+/** Id of the source to which uploads go. */
+export const uploadSource = 2;
+
 /** All that people see of the packages: drafts, steps, versions. Equal texts, equal sights. */
 export async function see(state: State): Promise<string> {
   const packages = await state.db.selectFrom('package').selectAll().orderBy('id').execute();
@@ -39,7 +42,11 @@ async function hashTree(state: State, packageId: number, step: number): Promise<
   const visible = state.db.selectFrom('entry').selectAll().where('package', '=', packageId);
   const rows = await visible.where('from_step', '<=', step).where('to_step', '>', step).orderBy('path').execute();
   const hash = createHash('sha256');
-  for (const { package: _package, from_step: _from, to_step: _to, ...row } of rows) hash.update(`${JSON.stringify(row)}\n`);
+  for (const { package: _package, from_step: _from, to_step: _to, ...row } of rows) {
+    // What is uploaded gets another name each time, and the date of its file.
+    const kept = row.source === uploadSource ? { ...row, key: null, etag: null, modified_at: null } : row;
+    hash.update(`${JSON.stringify(kept)}\n`);
+  }
   return `${rows.length} ${hash.digest('hex').slice(0, 16)}`;
 }
 

@@ -2,12 +2,15 @@
  * The domain on one data folder, as `app.ts` wires it but for the network: what a process of a crash test is. The objects are made anew
  * in memory each time, always the same ones.
  */
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
 import { Type } from 'typebox';
 import { Access } from '#access/access.ts';
 import type { DriverDefinition } from '#drivers/driver.ts';
+import { folderDriver } from '#drivers/folder/definition.ts';
+import { openFolder } from '#drivers/folder/driver.ts';
 import { openMemory } from '#drivers/memory/driver.ts';
 import { PackageRError } from '#errors/error.ts';
 import { Events } from '#events/events.ts';
@@ -27,6 +30,7 @@ import { sqliteDialect } from '#state/sqlite/dialect.ts';
 import { openSqliteState } from '#state/sqlite/sqlite-state.ts';
 import type { State } from '#state/state.ts';
 import { Vault } from '#state/vault.ts';
+import { uploadSource } from './snapshot.ts';
 
 export const curator: SystemActor = { kind: 'system', name: 'crash' };
 export const reference: PackageReference = parseReference('admin/p');
@@ -79,8 +83,19 @@ async function makeObjects(clock: Clock): Promise<DriverDefinition> {
   };
 }
 
+/** Where uploads go: objects that outlive the process. */
+export const objectsFolder = (folder: string): string => join(folder, 'objects');
+
+const uploads = (folder: string): DriverDefinition => ({
+  ...folderDriver,
+  kind: 'disk',
+  options: Type.Object({}, { additionalProperties: false }),
+  open: (_given, context) => openFolder({ root: objectsFolder(folder), writable: true }, context),
+});
+
 export async function openWorld(folder: string, options: WorldOptions = {}): Promise<World> {
   const { wrap = (state) => state, clock = () => instant, recover = true } = options;
+  await mkdir(objectsFolder(folder), { recursive: true });
   const bare = await openSqliteState(stateFile(folder));
   const state = wrap(bare);
   const makeId = randomId;
@@ -94,14 +109,25 @@ export async function openWorld(folder: string, options: WorldOptions = {}): Pro
     access,
     events,
     vault: await Vault.open({ state, folder }),
-    drivers: [driver],
+    drivers: [driver, uploads(folder)],
     connector: { request: () => Promise.reject(new PackageRError('endpoint_refused')), close: async () => undefined },
     signer: { sign: () => 'http://127.0.0.1/signed' },
     clock,
     inline,
   });
   const stat = () => Promise.reject(new PackageRError('unsupported'));
-  const packages = new Packages({ state, access, sources, jobs, events, clock, makeId, stat, inline, limits: { jobEntries: 300 } });
+  const packages = new Packages({
+    state,
+    access,
+    sources,
+    jobs,
+    events,
+    clock,
+    makeId,
+    stat,
+    inline,
+    limits: { jobEntries: 300, freezeEntries: 300 },
+  });
   if (recover) {
     await jobs.recover();
     await packages.recover();
@@ -115,6 +141,7 @@ export async function openWorld(folder: string, options: WorldOptions = {}): Pro
     packages,
     async close() {
       await jobs.close();
+      await packages.close();
       await sources.close();
       await events.close();
       await state.close();
@@ -134,12 +161,13 @@ export async function prepare(folder: string): Promise<void> {
   const world = await openWorld(folder);
   const { packages, state } = world;
   const user = { id: 'admin', name: 'admin', password: null, admin: 1, disabled: 0, generation: 1, created_at: instant };
-  const namespace = { id: 'n', name: 'admin', user_id: 'admin', upload_source: null, upload_prefix: '', created_at: instant };
+  const namespace = { id: 'n', name: 'admin', user_id: 'admin', upload_source: uploadSource, upload_prefix: '', created_at: instant };
   const source = { name: 'src', driver: 'kept', title: '', options: '{}', generation: 1, created_at: instant, updated_at: instant };
   await state.write(
     { query: state.db.insertInto('user').values(user) },
     { query: state.db.insertInto('namespace').values(namespace) },
     { query: state.db.insertInto('source').values({ ...source, removed_at: null }) },
+    { query: state.db.insertInto('source').values({ ...source, name: 'uploads', driver: 'disk', removed_at: null }) },
   );
   const put = (name: string, text: string) => packages.put(curator, reference, parsePath(name), Buffer.from(text));
   const select = { folder: parsePath('s/00') };
@@ -166,6 +194,12 @@ export async function grow(folder: string): Promise<void> {
   const world = await openWorld(folder);
   const request = { source: parseName('src'), select: { folder: parsePath('s') }, to: parsePath('big') };
   await ended(world, await world.packages.annex(curator, reference, request));
+  await world.close();
+}
+
+export async function undoLast(folder: string): Promise<void> {
+  const world = await openWorld(folder);
+  await world.packages.undo(curator, reference);
   await world.close();
 }
 

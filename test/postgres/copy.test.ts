@@ -224,6 +224,21 @@ describe.runIf(hasPostgres('state copy'))('state copy', () => {
     await other.remove();
   });
 
+  it('is made once where two ask for a backup of one name at once', async () => {
+    const state = await openPostgresState(schema.url);
+    await fill(state);
+    const path = join(folder, 'twice.sqlite');
+    const [one, other] = await Promise.allSettled([state.backup(path), state.backup(path)]);
+    expect([one?.status, other?.status]).toEqual(['fulfilled', 'rejected']);
+    expect(isError((other as PromiseRejectedResult).reason, 'exists')).toBe(true);
+    await state.close();
+    const raw = new DatabaseSync(path);
+    expect(raw.prepare('select count(*) as n from entry').get()).toEqual({ n: 3000 + hostile.length });
+    expect(raw.prepare('pragma integrity_check').get()).toEqual({ integrity_check: 'ok' });
+    raw.close();
+    expect((await readdir(folder)).filter((name) => name.includes('copying'))).toEqual([]);
+  });
+
   it('fails clearly where the file is no state', async () => {
     await writeFile(join(folder, 'junk'), 'no database, but long enough to be looked at as one '.repeat(50));
     await expect(copy('junk', 'postgres')).rejects.toSatisfy((error) => isError(error, 'state_failed'));

@@ -98,4 +98,41 @@ describe('a job', () => {
       await expect(packages.put(alice, reference, p('b.txt'), Buffer.from('b'))).resolves.toBeDefined();
       await jobs.close();
     }));
+
+  it('that freezes a draft is done, with its version, or cancelled, without', () =>
+    inAnyOrder(50, async (turns) => {
+      const jobs = new Jobs(house.parts);
+      const packages = new Packages({
+        ...house.parts,
+        access: house.access,
+        sources: house.sources,
+        jobs,
+        stat: statObject,
+        inline: { extensions: [], maxBytes: 0 },
+        limits: { freezeEntries: 0 },
+      });
+      const { alice } = house;
+      const reference = await house.draft();
+      await house.packages.put(alice, reference, p('d/a.txt'), Buffer.from('a'));
+      const started = Promise.withResolvers<string>();
+      const freeze = async (): Promise<string> => {
+        const outcome = await packages.startFreeze(alice, reference);
+        if (!('job' in outcome)) throw new Error('no job was started');
+        return outcome.job.id;
+      };
+      await house.together(
+        turns,
+        async () => started.resolve(await freeze()),
+        async () => void (await jobs.cancel(alice, await started.promise)),
+      );
+      const { state } = await jobs.wait(await started.promise);
+      const { versions } = await packages.versions(alice, reference);
+      expect([state, versions.length]).toEqual(state === 'done' ? ['done', 1] : ['cancelled', 0]);
+      const ranges = house.state.db.selectFrom('manifest_range').innerJoin('package', 'package.id', 'manifest_range.package');
+      const kept = await ranges.select('last_path').where('package.name', '=', reference.name).execute();
+      expect(kept).toHaveLength(versions.length);
+      await packages.put(alice, reference, p('b.txt'), Buffer.from('b'));
+      expect((await jobs.wait(await freeze())).state).toBe('done');
+      await jobs.close();
+    }));
 });

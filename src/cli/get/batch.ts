@@ -16,7 +16,7 @@ export interface Item {
 export interface Batch {
   readonly files: number;
   readonly bytes: number;
-  /** Names that differ only in case or Unicode form: some disks take them for one. */
+  /** Names that differ only in case or Unicode form: some disks take them for one. All are known when all items were given. */
   readonly collisions: readonly string[];
   items(): AsyncIterable<Item>;
   close(): Promise<void>;

@@ -28,12 +28,18 @@ export async function openManifestBatch(options: ManifestBatchOptions): Promise<
   const { part, foldsCase } = await openSpool(options.spoolFolder, options.id);
   try {
     await link.readManifest(part);
-    const totals = await count(part, only);
-    const refused = new Set<string>(foldsCase ? totals.collisions : []);
+    const { files, bytes, names } = await count(part, only);
+    const refused = new Set<string>(foldsCase ? await findTwins(part, only, names) : []);
+    const collisions = [...refused];
     return {
-      ...totals,
+      files,
+      bytes,
+      collisions,
       async *items() {
-        for await (const line of select(part, only)) yield toItem(line, { link, folder, isRefused: refused.has(line.path) });
+        for await (const line of select(part, only)) {
+          if (!foldsCase && collisions.length < mostCollisions && names.isTwin(line.path)) collisions.push(line.path);
+          yield toItem(line, { link, folder, isRefused: refused.has(line.path) });
+        }
       },
       close: () => part.close(),
     };
@@ -49,17 +55,25 @@ function toItem(line: ManifestLine, { link, folder, isRefused }: { link: ShareLi
   return { name: line.path, line, wanted };
 }
 
-async function count(part: Part, only: readonly Path[]): Promise<Pick<Batch, 'files' | 'bytes' | 'collisions'>> {
+async function count(part: Part, only: readonly Path[]) {
   const names = new FoldedNames();
-  const collisions: string[] = [];
   let [files, bytes] = [0, 0];
   for await (const { path, size } of select(part, only)) {
     files++;
     bytes += size;
-    if (names.add(path)) collisions.push(path);
-    if (collisions.length > mostCollisions) throw new PackageRError('too_many', `More than ${mostCollisions} names differ only in case.`);
+    names.mark(path);
   }
-  return { files, bytes, collisions };
+  return { files, bytes, names };
+}
+
+/** Errors: too_many. */
+async function findTwins(part: Part, only: readonly Path[], names: FoldedNames): Promise<Path[]> {
+  const twins: Path[] = [];
+  for await (const { path } of select(part, only)) {
+    if (names.isTwin(path)) twins.push(path);
+    if (twins.length > mostCollisions) throw new PackageRError('too_many', `More than ${mostCollisions} names differ only in case.`);
+  }
+  return twins;
 }
 
 async function* select(part: Part, only: readonly Path[]): AsyncGenerator<ManifestLine> {

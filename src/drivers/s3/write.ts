@@ -73,6 +73,7 @@ async function writeParts(
   const parts: UploadedPart[] = [];
   let sending: Promise<UploadedPart> | undefined;
   try {
+    await options.onUpload?.(upload);
     for (let number = 1; number === 1 || !reader.isEnded; number++) {
       const bytes = await reader.read(partBytes(number, size));
       if (bytes.length === 0) break;

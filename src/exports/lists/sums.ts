@@ -17,7 +17,7 @@ function sumsExport(name: string, algorithm: ChecksumAlgorithm, title: string): 
     async open(request) {
       const selection = await openSelection(request);
       const least = parseEvidence(request.query);
-      return linesBody(name, request, { selection, fields: 'content', lineOf: (leaf) => sumLine(leaf, algorithm, least) });
+      return linesBody(name, request, { selection, fields: 'sums', lineOf: (leaf) => sumLine(leaf, algorithm, least) });
     },
   };
 }

@@ -4,8 +4,8 @@ import { PackageRError } from '#errors/error.ts';
 import type { ExportRequest } from '#exports/export.ts';
 import { Packer } from '#exports/packer.ts';
 import { type Selection, type SelectionOptions, stopIfAborted } from '#exports/selection.ts';
-import { type Item, Itemizer, readItem, writePointers } from './items.ts';
-import { type ListName, lineWriters } from './lists.ts';
+import { type Item, Itemizer, putPointers, readItem } from './items.ts';
+import { type ListName, linePutters } from './lists.ts';
 import { fieldsOf, type Part, type Waypoint, type ZipPlan } from './plan.ts';
 import {
   headerRoom,
@@ -86,18 +86,18 @@ export class Archive {
 
   async *#items(from: Waypoint): AsyncGenerator<Buffer, void, undefined> {
     const { facts } = this.#plan;
-    const writePointer = writePointers(this.#request);
+    const putPointer = putPointers(this.#request);
     const packer = new Packer();
     let index = from.index;
     for await (const items of this.#walk(from, fieldsOf(this.#request))) {
       for (const item of items) {
-        const { name, leaf } = item;
+        const { name, tail, leaf } = item;
         const size = facts.sizeOf(index);
         if (item.isPointer && leaf.kind === 'pointer') {
-          const member = { name, size, crc: facts.crcOf(index) as number };
-          packer.put(headerRoom(name), (chunk, at) => putLocalHeader(chunk, at, member, this.#stamp));
+          const member = { name, tail, size, crc: facts.crcOf(index) as number };
+          packer.put(headerRoom(name, tail), (chunk, at) => putLocalHeader(chunk, at, member, this.#stamp));
           const before = packer.length;
-          packer.text(writePointer(leaf));
+          putPointer(packer, leaf);
           if (packer.length - before !== size) throw changed();
         } else {
           const bytes = await readItem(item, this.#request);
@@ -116,18 +116,18 @@ export class Archive {
   }
 
   #list(list: ListName): Section {
-    const lineOf = lineWriters(this.#plan.least)[list];
+    const putLine = linePutters(this.#plan.least)[list];
     const write = async function* (batches: AsyncIterable<readonly Item[]>) {
       const packer = new Packer();
       for await (const items of batches) {
         for (const item of items) {
-          packer.text(lineOf(item));
+          putLine(packer, item);
           if (packer.isFull) yield packer.take();
         }
       }
       yield packer.take();
     };
-    return this.#part(list, (from) => write(this.#walk(from, 'content')));
+    return this.#part(list, (from) => write(this.#walk(from, 'sums')));
   }
 
   async *#central(from: Waypoint): AsyncGenerator<Buffer, void, undefined> {
@@ -137,12 +137,12 @@ export class Archive {
     let offset = from.at.items;
     for await (const items of this.#walk(from, 'names')) {
       for (const item of items) {
-        const { name } = item;
+        const { name, tail } = item;
         const size = facts.sizeOf(index);
         const crc = facts.crcOf(index) ?? (await this.#learnCrc(item, index));
-        const member = { name, size, crc, offset };
+        const member = { name, tail, size, crc, offset };
         let length = 0;
-        packer.put(headerRoom(name), (chunk, at) => {
+        packer.put(headerRoom(name, tail), (chunk, at) => {
           const end = putCentralHeader(chunk, at, member, this.#stamp);
           length = chunk.readUInt16LE(at + 28);
           return end;

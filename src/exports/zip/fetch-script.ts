@@ -4,20 +4,34 @@
  */
 import { quote } from '#exports/lines.ts';
 import type { Checksum } from '#model/checksum.ts';
-import { encodePath, type Path } from '#model/path.ts';
+import { putBytes, putEncodedPath, putInteger, putText } from '#model/text-bytes.ts';
+import type { Item } from './items.ts';
 import type { ExtraNames } from './names.ts';
 
-/** Where a file is to lie, and the pointer file that stands for it. */
-export interface FetchPlace {
-  readonly place: Path;
-  readonly pointer: string;
+/** Bytes that the line of an item may need. */
+export function fetchLineRoom({ leaf, place, name, tail }: Item, checksum: Checksum | undefined): number {
+  return (
+    64 + 9 * leaf.path.length + 3 * (place.length + name.length) + tail.length + (checksum === undefined ? 0 : 3 * checksum.value.length)
+  );
 }
 
-/** `size⇥checksum⇥url⇥place⇥pointer`: none of them is empty or holds a TAB or line break. */
-export function writeFetchLine(size: number, checksum: Checksum | undefined, path: Path, to: FetchPlace): string {
-  const known = checksum === undefined ? '-' : `${checksum.algorithm}:${checksum.value}`;
-  return `${size}\t${known}\to/${encodePath(path)}\t${to.place}\t${to.pointer}\n`;
+/** Puts `size⇥checksum⇥url⇥place⇥pointer` at `at`: none of them is empty or holds a TAB or line break. Gives where the line ends. */
+export function putFetchLine(block: Buffer, at: number, { leaf, place, name, tail }: Item, checksum: Checksum | undefined): number {
+  let end = putInteger(block, at, leaf.size);
+  block[end++] = tab;
+  if (checksum === undefined) block[end++] = dash;
+  else end = putText(block, end, `${checksum.algorithm}:${checksum.value}`);
+  end = putEncodedPath(block, putBytes(block, end, urlStart), leaf.path);
+  block[end++] = tab;
+  end = putText(block, end, place);
+  block[end++] = tab;
+  end = putBytes(block, putText(block, end, name), tail);
+  block[end++] = lineFeed;
+  return end;
 }
+
+const [tab, lineFeed, dash] = [0x09, 0x0a, 0x2d];
+const urlStart = Buffer.from('\to/');
 
 /** `base` has no ticket; the second argument of the script takes a link that has one. */
 export function writeFetchScript(names: ExtraNames, base: string): string {

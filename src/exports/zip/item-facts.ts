@@ -1,5 +1,6 @@
 /** Size and CRC-32 of each item of an archive, nine bytes an item: all that is kept of it between its bytes and its record at the end. */
-const blockLength = 8192;
+/** Large enough that an allocator gives each array back to the system by itself, and lays nothing of few items down before they come. */
+const blockLength = 65_536;
 
 interface Block {
   readonly sizes: Uint32Array;

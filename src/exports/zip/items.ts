@@ -1,20 +1,27 @@
 /** The files of the package as members of the archive: texts and a bounded number of inline objects as bytes, all else as pointer files. */
 import { PackageRError } from '#errors/error.ts';
 import type { ExportRequest } from '#exports/export.ts';
+import type { Packer } from '#exports/packer.ts';
 import type { Leaf, Pointer } from '#model/entry.ts';
 import type { Path } from '#model/path.ts';
-import { pointerWriter, withoutTicket } from '#model/pointer-file.ts';
+import { pointerPutter, withoutTicket } from '#model/pointer-file.ts';
 import { readAll } from '#model/tree.ts';
-import type { MemberNames } from './names.ts';
+import { type MemberNames, pointerSuffix } from './names.ts';
+import type { Tail } from './zip-format.ts';
 
 export interface Item {
   readonly leaf: Leaf;
   /** Where the file lies once it is there. */
   readonly place: Path;
-  /** Of the member: the place, or the pointer file that stands for it. */
+  /** Of the member, without the tail: the place, as a rule. */
   readonly name: string;
+  /** Follows the name of a pointer file, which stands for the file. */
+  readonly tail: Tail;
   readonly isPointer: boolean;
 }
+
+const pointerTail: Tail = Buffer.from(pointerSuffix);
+const noTail: Tail = Buffer.alloc(0);
 
 /** How many inline objects go in as bytes, in path order, until one of these is reached; those behind it are pointer files. */
 export interface InlineLimit {
@@ -52,7 +59,7 @@ export class Itemizer {
   take(leaf: Leaf): Item {
     const isPointer = leaf.kind === 'pointer' && !(leaf.inline && this.#fits(leaf.size));
     const place = this.#names.placeFor(leaf.path);
-    return { leaf, place, name: isPointer ? this.#names.pointerFor(leaf.path) : place, isPointer };
+    return { leaf, place, name: isPointer ? this.#names.stemFor(leaf.path) : place, tail: isPointer ? pointerTail : noTail, isPointer };
   }
 
   #fits(size: number): boolean {
@@ -63,11 +70,13 @@ export class Itemizer {
   }
 }
 
-/** Writes the pointer files of a request. */
-export function writePointers({ base, location }: ExportRequest): (leaf: Pointer) => string {
-  const write = pointerWriter(`${withoutTicket(base)}o/`);
-  if (location === undefined) return write;
-  return (leaf) => write({ ...leaf, location: location(leaf) });
+/** Puts the pointer files of a request into a packer. */
+export function putPointers({ base, location }: ExportRequest): (packer: Packer, leaf: Pointer) => void {
+  const { room, put } = pointerPutter(`${withoutTicket(base)}o/`);
+  return (packer, leaf) => {
+    const pointer = location === undefined ? leaf : { ...leaf, location: location(leaf) };
+    packer.put(room(pointer), (chunk, at) => put(chunk, at, pointer));
+  };
 }
 
 /** The bytes of an item that is no pointer file. Errors: drifted where an inline object is no longer as long as was stated. */

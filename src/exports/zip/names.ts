@@ -7,7 +7,8 @@ import { ancestorsOf, nameOf, type Path, parentOf, parsePath } from '#model/path
 
 /** Longest file name that common file systems take, in bytes. */
 const nameLimit = 255;
-const suffix = '.pointer';
+export const pointerSuffix = '.pointer';
+const suffix = pointerSuffix;
 
 export interface ExtraNames {
   readonly readme: string;
@@ -22,12 +23,19 @@ export interface MemberNames {
   placeFor(path: Path): Path;
   /** `<path>.pointer`, or a name with a part of a hash in it where that is taken or too long. */
   pointerFor(path: Path): string;
+  /** `pointerFor` without `pointerSuffix`: the very place, as a rule. */
+  stemFor(path: Path): string;
   readonly extras: ExtraNames;
 }
 
-/** Names that stand in the way, found while everything is walked: few, as a rule, and all that is kept. */
+/** Names that stand in the way, found while everything is walked: few, as a rule. Of many only bits are kept. */
 export class TakenNames {
-  readonly names: Set<string> = new Set();
+  readonly names: SeenNames;
+
+  /** `exact`: so many are kept as they are. */
+  constructor(exact?: number) {
+    this.names = new SeenNames(exact);
+  }
 
   see(path: Path): void {
     if (!mayBeTaken(path)) return;
@@ -38,28 +46,82 @@ export class TakenNames {
   }
 }
 
-const extraLike = /^(readme|fetch|sha256sums|md5sums)/;
+const exactNames = 20_000;
+/** 8 MiB: of ten million names one in twenty-five others is taken for one of them. */
+const bits = 2 ** 26;
+const marks = 4;
+
+/** Names in memory of a fixed size. It knows each that was added; beyond `exact` it also takes a few others for known, which then make way. */
+export class SeenNames {
+  readonly #exact: number;
+  #names: Set<string> | undefined = new Set();
+  #bits: Uint32Array | undefined;
+
+  constructor(exact: number = exactNames) {
+    this.#exact = exact;
+  }
+
+  get isEmpty(): boolean {
+    return this.#names?.size === 0;
+  }
+
+  add(name: string): void {
+    if (this.#names !== undefined) {
+      this.#names.add(name);
+      if (this.#names.size <= this.#exact) return;
+      this.#bits = new Uint32Array(bits / 32);
+      for (const one of this.#names) mark(this.#bits, one);
+      this.#names = undefined;
+    } else if (this.#bits !== undefined) mark(this.#bits, name);
+  }
+
+  has(name: string): boolean {
+    if (this.#names !== undefined) return this.#names.has(name);
+    return this.#bits !== undefined && placesOf(name).every((at) => ((this.#bits?.[at >>> 5] ?? 0) & (1 << (at & 31))) !== 0);
+  }
+}
+
+function mark(into: Uint32Array, name: string): void {
+  for (const at of placesOf(name)) into[at >>> 5] = (into[at >>> 5] ?? 0) | (1 << (at & 31));
+}
+
+/** Bits of a name, by two hashes of it (FNV-1a, and one with another start and factor). */
+function placesOf(name: string): number[] {
+  let [first, second] = [0x811c9dc5, 0x9747b28c];
+  for (let at = 0; at < name.length; at++) {
+    const unit = name.charCodeAt(at);
+    first = Math.imul(first ^ unit, 0x01000193);
+    second = Math.imul(second ^ unit, 0x85ebca6b) ^ (second >>> 13);
+  }
+  const stride = (second ^ (second >>> 15)) | 1;
+  first ^= first >>> 16;
+  return Array.from({ length: marks }, (_, turn) => (first + Math.imul(turn, stride)) & (bits - 1));
+}
+
+const extraLike = /^(readme|fetch|sha256sums|md5sums)/i;
+const pointerLike = /\.pointer/i;
 
 /** Cheap, true of all that is taken and of little else. */
 function mayBeTaken(path: Path): boolean {
-  return /^[rfsm]/i.test(path) || path.toLowerCase().includes(suffix);
+  return extraLike.test(path) || pointerLike.test(path);
 }
 
-export function chooseNames(taken: ReadonlySet<string>): MemberNames {
-  const free = (name: string) => taken.size === 0 || !taken.has(name.toLowerCase());
+export function chooseNames(taken: Pick<SeenNames, 'isEmpty' | 'has'>): MemberNames {
+  const free = (name: string) => taken.isEmpty || !taken.has(name.toLowerCase());
   const first = (names: (n: number) => string) => {
     for (let n = 1; ; n++) if (free(names(n))) return names(n);
   };
   const tagged = (name: string) => (n: number) => (n === 1 ? name : `${name}-packageR${n === 2 ? '' : n}`);
+  const stemFor = (given: Path): string => {
+    const path = placeFor(given);
+    if (isShort(path) && !isTagged(path) && (taken.isEmpty || free(`${path}${suffix}`))) return path;
+    const folder = parentOf(path);
+    return first((n) => `${folder === '' ? '' : `${folder}/`}${shortenName(path, n)}${suffix}`).slice(0, -suffix.length);
+  };
   return {
     placeFor,
-    pointerFor: (given) => {
-      const path = placeFor(given);
-      const usual = `${path}${suffix}`;
-      if (isShort(path) && free(usual)) return usual;
-      const folder = parentOf(path);
-      return first((n) => `${folder === '' ? '' : `${folder}/`}${shortenName(path, n)}${suffix}`);
-    },
+    stemFor,
+    pointerFor: (path) => `${stemFor(path)}${suffix}`,
     extras: {
       readme: first((n) => `README-packageR${n === 1 ? '' : n}.txt`),
       script: first((n) => `fetch-packageR${n === 1 ? '' : n}.sh`),
@@ -68,6 +130,11 @@ export function chooseNames(taken: ReadonlySet<string>): MemberNames {
       md5: first(tagged('MD5SUMS')),
     },
   };
+}
+
+/** Named as `shortenName` names: its pointer file would be called as that of another one may be. */
+function isTagged(path: Path): boolean {
+  return path.at(-17) === '~' && /~[0-9a-f]{16}$/i.test(path);
 }
 
 /** A pointer file of its name has a name that file systems take. */

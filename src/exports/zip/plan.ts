@@ -5,6 +5,7 @@
 import { crc32 } from 'node:zlib';
 import { PackageRError } from '#errors/error.ts';
 import type { ExportRequest } from '#exports/export.ts';
+import { Packer } from '#exports/packer.ts';
 import type { Selection } from '#exports/selection.ts';
 import { parseEvidence } from '#exports/vouched.ts';
 import type { Evidence } from '#model/checksum.ts';
@@ -12,9 +13,9 @@ import type { Path } from '#model/path.ts';
 import { withoutTicket } from '#model/pointer-file.ts';
 import { writeFetchScript } from './fetch-script.ts';
 import { ItemFacts } from './item-facts.ts';
-import { type InlineLimit, Itemizer, parseInline, writePointers } from './items.ts';
-import { type ListName, lineWriters, listNames } from './lists.ts';
-import { chooseNames, type MemberNames, TakenNames } from './names.ts';
+import { type InlineLimit, type Item, Itemizer, parseInline, putPointers } from './items.ts';
+import { type ListName, linePutters, listNames, type PutLine } from './lists.ts';
+import { chooseNames, type MemberNames, SeenNames, TakenNames } from './names.ts';
 import { writeReadme } from './readme.ts';
 import { centralLength, localLength, writeEnd, type ZipDirectory, type ZipMember } from './zip-format.ts';
 
@@ -60,8 +61,8 @@ const itemsPerWaypoint = 4000;
 /** `selection` must be repeatable. Errors: request_invalid, cancelled. */
 export async function planZip(selection: Selection, request: ExportRequest): Promise<ZipPlan> {
   const settings = { least: parseEvidence(request.query), inline: parseInline(request.query) };
-  const draft = await measure(selection, request, { ...settings, names: chooseNames(new Set()) });
-  if (draft.taken.size === 0) return finish(draft, request);
+  const draft = await measure(selection, request, { ...settings, names: chooseNames(new SeenNames()) });
+  if (draft.taken.isEmpty) return finish(draft, request);
   return finish(await measure(selection, request, { ...settings, names: chooseNames(draft.taken) }), request);
 }
 
@@ -75,7 +76,7 @@ type Draft = Awaited<ReturnType<typeof measure>>;
 
 async function measure(selection: Selection, request: ExportRequest, { least, inline, names }: Settings) {
   const [taken, facts, itemizer] = [new TakenNames(), new ItemFacts(), new Itemizer(names, inline)];
-  const [writePointer, lines] = [writePointers(request), lineWriters(least)];
+  const [putPointer, lines, pointer] = [putPointers(request), linePutters(least), new Tally()];
   const tallies = { list: new Tally(), sha256: new Tally(), md5: new Tally() };
   let [items, central, pointers, bytes] = [0, 0, 0, 0];
   const lengths = (): Lengths => ({ items, central, list: tallies.list.size, sha256: tallies.sha256.size, md5: tallies.md5.size });
@@ -87,16 +88,17 @@ async function measure(selection: Selection, request: ExportRequest, { least, in
       const item = itemizer.take(leaf);
       let size = leaf.size;
       if (item.isPointer && leaf.kind === 'pointer') {
-        const text = writePointer(leaf);
-        size = Buffer.byteLength(text);
-        facts.push(size, crc32(text));
+        pointer.clear();
+        putPointer(pointer.packer, leaf);
+        size = pointer.size;
+        facts.push(size, pointer.crc);
         pointers += 1;
         bytes += leaf.size;
       } else facts.push(checkSize(size), undefined);
-      const name = Buffer.byteLength(item.name);
+      const name = Buffer.byteLength(item.name) + item.tail.length;
       central += centralLength(name, size, items);
       items += localLength(name, size);
-      for (const list of listNames) tallies[list].add(lines[list](item));
+      for (const list of listNames) tallies[list].add(lines[list], item);
     }
     if (facts.length < next) continue;
     waypoints.push({ after: leaves.at(-1)?.path, index: facts.length, inline: itemizer.inline, at: lengths() });
@@ -106,8 +108,8 @@ async function measure(selection: Selection, request: ExportRequest, { least, in
 }
 
 /** What of a leaf its pointer file, and its lines, are made of. */
-export function fieldsOf({ location }: ExportRequest): 'content' | undefined {
-  return location === undefined ? 'content' : undefined;
+export function fieldsOf({ location }: ExportRequest): 'pointers' | undefined {
+  return location === undefined ? 'pointers' : undefined;
 }
 
 function checkSize(size: number): number {
@@ -149,11 +151,9 @@ function constant(name: string, text: string): Extra {
   return { name, size: Buffer.byteLength(text), crc: crc32(text), content: { text } };
 }
 
-const tallyLength = 32 * 1024;
-
-/** Size and CRC of a text that is never held. */
+/** Size and CRC of bytes that are never held. */
 class Tally {
-  #text = '';
+  readonly packer: Packer = new Packer();
   #size = 0;
   #crc = 0;
 
@@ -167,14 +167,21 @@ class Tally {
     return this.#crc;
   }
 
-  add(text: string): void {
-    this.#text += text;
-    if (this.#text.length > tallyLength) this.#settle();
+  add(put: PutLine, item: Item): void {
+    put(this.packer, item);
+    if (this.packer.isFull) this.#settle();
+  }
+
+  clear(): void {
+    this.#size = 0;
+    this.#crc = 0;
   }
 
   #settle(): void {
-    this.#size += Buffer.byteLength(this.#text);
-    this.#crc = crc32(this.#text, this.#crc);
-    this.#text = '';
+    if (this.packer.length === 0) return;
+    this.packer.look((bytes) => {
+      this.#size += bytes.length;
+      this.#crc = crc32(bytes, this.#crc);
+    });
   }
 }

@@ -4,8 +4,8 @@ import type { ExportRequest } from '#exports/export.ts';
 import { withoutTicket } from '#model/pointer-file.ts';
 import type { ZipPlan } from './plan.ts';
 
-/** Items of all that are kept: some 18 MB. A plan of more is forgotten with its request. */
-const mostItems = 2_000_000;
+/** Items of all that are kept: some 9 MB. A plan of more is forgotten with its request. */
+const mostItems = 1_001_000;
 const mostPlans = 50;
 
 export class Plans {

@@ -3,13 +3,20 @@
  * into ZIP64 fields. Source: APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12, 4.3.14–16, 4.4 and 4.5.3.
  */
 
+import { putBytes } from '#model/text-bytes.ts';
+
 export interface ZipMember {
   /** UTF-8, relative, `/` between segments. */
   readonly name: string;
   /** Bytes. */
   readonly size: number;
   readonly crc: number;
+  /** The name goes on with it. */
+  readonly tail?: Tail;
 }
+
+/** The end of a name that many have, in bytes. */
+export type Tail = Uint8Array;
 
 export interface PlacedMember extends ZipMember {
   /** Where its local header begins. */
@@ -47,14 +54,14 @@ export function localLength(name: number, size: number): number {
 }
 
 /** Room that a header of this name may need. */
-export function headerRoom(name: string): number {
-  return centralSize + 3 * name.length + extraHead + 24;
+export function headerRoom(name: string, tail?: Tail): number {
+  return centralSize + 3 * name.length + (tail?.length ?? 0) + extraHead + 24;
 }
 
 /** Puts the local header at `at`; gives where it ends, which is where the content begins. */
-export function putLocalHeader(target: Buffer, at: number, { name, size, crc }: ZipMember, { date, time }: ZipStamp): number {
+export function putLocalHeader(target: Buffer, at: number, { name, size, crc, tail }: ZipMember, { date, time }: ZipStamp): number {
   const large = size >= most32;
-  const length = target.write(name, at + localSize);
+  const length = putName(target, at + localSize, name, tail);
   target.writeUInt32LE(0x04034b50, at);
   target.writeUInt16LE(large ? zip64 : plain, at + 4);
   target.writeUInt16LE(utf8Names, at + 6);
@@ -77,9 +84,14 @@ export function centralLength(name: number, size: number, offset: number): numbe
 }
 
 /** Puts the record of the central directory at `at`; `offset`: of the local header. Gives where it ends. */
-export function putCentralHeader(target: Buffer, at: number, { name, size, crc, offset }: PlacedMember, { date, time }: ZipStamp): number {
+export function putCentralHeader(
+  target: Buffer,
+  at: number,
+  { name, size, crc, tail, offset }: PlacedMember,
+  { date, time }: ZipStamp,
+): number {
   const isLarge = size >= most32 || offset >= most32;
-  const length = target.write(name, at + centralSize);
+  const length = putName(target, at + centralSize, name, tail);
   const end = at + centralSize + length;
   const ends = isLarge ? putExtra(target, end, [...(size >= most32 ? [size, size] : []), ...(offset >= most32 ? [offset] : [])]) : end;
   target.writeUInt32LE(0x02014b50, at);
@@ -130,6 +142,12 @@ export function writeEnd({ count, offset, length }: ZipDirectory): Buffer {
   writeUInt64(large, offset + length, 64);
   large.writeUInt32LE(1, 72);
   return Buffer.concat([large, end]);
+}
+
+/** Gives its bytes. */
+function putName(target: Buffer, at: number, name: string, tail: Tail | undefined): number {
+  const length = target.write(name, at);
+  return tail === undefined ? length : putBytes(target, at + length, tail) - at;
 }
 
 function putExtra(target: Buffer, at: number, numbers: readonly number[]): number {

@@ -9,7 +9,7 @@ import { openStep } from '#state/schema.ts';
 import { returned, type SqlValue, type State, type Write } from '#state/state.ts';
 import { buildPart, type PartInput, type PartResult } from './build-part.ts';
 import type { IndexRows } from './segment-builder.ts';
-import { addedSince, coveredBy, coveringSegments } from './segments.ts';
+import { addedSince, coveredBy, coveringSegments, type Segment } from './segments.ts';
 
 export interface BuildRequest {
   readonly state: State;
@@ -28,6 +28,7 @@ const mostSorted = 20_000;
 const isSource = import.meta.url.endsWith('.ts');
 const entry = new URL(isSource ? './build-thread.ts' : './search-build.js', import.meta.url);
 
+type SegmentSize = Pick<Segment, 'paths' | 'blocks' | 'grams'>;
 type Work = Pick<PartInput, 'after' | 'through' | 'order'>;
 
 /** Errors: cancelled where the steps changed meanwhile, or by the signal; state_failed. */
@@ -45,14 +46,14 @@ export async function buildSegment(request: BuildRequest): Promise<void> {
     kept.pop();
   }
   const after = coveredBy(kept);
-  const values = { package: id, after_step: after, through_step: head, paths: 0, blocks: 0, ready: 0, created_at: at };
+  const values = { package: id, after_step: after, through_step: head, paths: 0, blocks: 0, grams: 0, ready: 0, created_at: at };
   const [made] = await state.write({ query: state.db.insertInto('search_segment').values(values).returning('id') });
   const segment = Number(returned<{ id: number }>(made).id);
   try {
     const work = await planWork(state, id, after, head, rows);
-    const { paths, blocks } = await buildParts(request, segment, work);
+    const size = await buildParts(request, segment, work);
     signal.throwIfAborted();
-    await state.write(...finish(state, id, segment, { paths, blocks }, kept));
+    await state.write(...finish(state, id, segment, size, kept));
   } catch (error) {
     await state.write({ query: state.db.deleteFrom('search_segment').where('id', '=', segment) });
     throw error;
@@ -77,8 +78,8 @@ async function stepBehind(state: State, id: number, step: number): Promise<numbe
   return (await query.orderBy('from_step').orderBy('path').limit(1).executeTakeFirst())?.from_step ?? openStep;
 }
 
-async function buildParts({ state, package: id, limits, signal }: BuildRequest, segment: number, work: Work) {
-  let paths = 0;
+async function buildParts({ state, package: id, limits, signal }: BuildRequest, segment: number, work: Work): Promise<SegmentSize> {
+  let [paths, grams] = [0, 0];
   let next: PartResult['next'];
   let blocks = 0;
   for (let part = 0; part === 0 || next !== undefined; part++) {
@@ -97,16 +98,19 @@ async function buildParts({ state, package: id, limits, signal }: BuildRequest, 
     };
     const result = await writtenPart(state, input, signal);
     paths += result.paths;
+    grams += result.grams;
     blocks = result.nextBlock;
     next = result.next;
   }
-  return { paths, blocks };
+  return { paths, blocks, grams };
 }
 
 /** One part, with all its rows written: in a thread where the state has them. */
-async function writtenPart(state: State, input: PartInput, signal: AbortSignal): Promise<PartResult> {
+async function writtenPart(state: State, input: PartInput, signal: AbortSignal): Promise<PartResult & Pick<SegmentSize, 'grams'>> {
   let written: Promise<unknown> = Promise.resolve();
+  let grams = 0;
   const emit = (rows: IndexRows): void => {
+    if (rows.table === 'gram') grams += rows.keys.length;
     written = written.then(() => state.write(toWrite(state, input, rows)));
     written.catch(() => undefined);
   };
@@ -116,7 +120,7 @@ async function writtenPart(state: State, input: PartInput, signal: AbortSignal):
       ? await buildPart(besides(state, emit, signal), input)
       : await threads.run<PartResult>({ entry, name: 'part', input, signal, onValue: (rows) => emit(rows as IndexRows) });
   await written;
-  return result;
+  return { ...result, grams };
 }
 
 /** Between the other work of the process. */
@@ -146,13 +150,7 @@ function toWrite(state: State, { segment, part }: PartInput, { table, keys, ends
 }
 
 /** The segment in place of those of the package that are not kept. */
-function finish(
-  state: State,
-  id: number,
-  segment: number,
-  size: { paths: number; blocks: number },
-  kept: readonly { id: number }[],
-): Write[] {
+function finish(state: State, id: number, segment: number, size: SegmentSize, kept: readonly { id: number }[]): Write[] {
   const others = state.db.deleteFrom('search_segment').where('package', '=', id).where('ready', '=', 1);
   const ids = kept.map((one) => one.id);
   const there = state.db.updateTable('search_segment').set({ ready: sql<number>`ready` });

@@ -9,6 +9,7 @@ import { DraftStep } from '#packages/draft-step.ts';
 import { redo, undo } from '#packages/history.ts';
 import { claimStep } from '#packages/open-step.ts';
 import { PackageTree } from '#packages/package-tree.ts';
+import { type VerifyLine, verifyState } from '#packages/verify-state.ts';
 import { type SearchEnd, searchTree } from '#sources/search.ts';
 import { fakeClock } from '#testing/fake-clock.ts';
 import { type TemporaryState, temporaryState } from '#testing/temporary-state.ts';
@@ -321,6 +322,54 @@ describe('the index', () => {
     expect(await search(await treeAt(), 'needle-3')).toEqual(expected);
   });
 
+  const losses = [
+    ['a list', 'search_gram', (rows: number) => `it has ${rows - 1} of ${rows} lists`],
+    ['a block', 'search_block', (rows: number) => `it has ${rows - 1} of ${rows} blocks`],
+  ] as const;
+  it.each(losses)('is told to be damaged by a verification where %s is lost whole, and is built anew', async (_what, table, says) => {
+    const name = `n/p${made}`;
+    await edit(Array.from({ length: 40 }, (_, number) => `d/needle-${number}`));
+    await built();
+    const { state } = temporary;
+    const anyGram = async () =>
+      (
+        await state.db
+          .selectFrom('search_gram')
+          .select('gram')
+          .where('segment', '=', (await segments())[0]?.id ?? 0)
+          .where('part', '=', 0)
+          .limit(1)
+          .executeTakeFirstOrThrow()
+      ).gram;
+    const faults = async (rebuild?: (one: number) => Promise<void>) => {
+      const told: VerifyLine[] = [];
+      const options = rebuild === undefined ? {} : { rebuild };
+      for await (const line of verifyState(state, new AbortController().signal, options)) told.push(line);
+      return told.filter((line) => line.kind !== 'progress' && (line.kind === 'done' || line.subject === name));
+    };
+    expect(await faults()).toMatchObject([{ kind: 'done' }]);
+    const rows = await rowsOf(table);
+    const ids = (await segments()).map((one) => one.id);
+    const lost =
+      table === 'search_block'
+        ? state.db.deleteFrom('search_block').where('segment', 'in', ids).where('block', '=', 3)
+        : state.db
+            .deleteFrom('search_gram')
+            .where('segment', 'in', ids)
+            .where('part', '=', 0)
+            .where('gram', '=', await anyGram());
+    await state.write({ query: lost });
+    expect(await rowsOf(table)).toBe(rows - 1);
+    expect(await faults()).toMatchObject([
+      { kind: 'wrong', says: expect.stringContaining(says(rows)) },
+      { kind: 'done', derived: 1, wrong: 1 },
+    ]);
+    expect(await faults((one) => index.rebuild(one))).toMatchObject([{ kind: 'rebuilt' }, { kind: 'done', derived: 0, wrong: 0 }]);
+    await index.settled();
+    expect(await rowsOf(table)).toBe(rows);
+    expect(await faults()).toMatchObject([{ kind: 'done', derived: 0, wrong: 0 }]);
+  });
+
   it('finds all while a segment that it reads is replaced', async () => {
     await edit(Array.from({ length: 60 }, (_, number) => `d/needle-${number}`));
     await built();
@@ -340,7 +389,7 @@ describe('the index', () => {
     await built();
     const { state } = temporary;
     const [segment] = await segments();
-    const half = { package: id, after_step: 0, through_step: 1, paths: 0, blocks: 0, ready: 0, created_at: 0 };
+    const half = { package: id, after_step: 0, through_step: 1, paths: 0, blocks: 0, grams: 0, ready: 0, created_at: 0 };
     const [inserted] = await state.write({ query: state.db.insertInto('search_segment').values(half).returning('id') });
     const left = inserted?.rows[0]?.['id'] as number;
     await state.write({ query: state.db.insertInto('search_block').values({ segment: left, block: 0, paths: Buffer.from('x') }) });

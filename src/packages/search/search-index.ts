@@ -16,6 +16,7 @@ import { type Candidate, SegmentReader } from './segment-reader.ts';
 import { addedSince, coveredBy, coveringSegments, type Segment } from './segments.ts';
 import { candidatesSince, mergeCandidates, Sifter, type SiftRequest } from './sift.ts';
 import { type SweepOptions, sweepSegments } from './sweep.ts';
+import { dropIndex } from './verify-index.ts';
 
 export interface SearchIndexOptions {
   readonly state: State;
@@ -91,6 +92,12 @@ export class SearchIndex {
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
     });
+  }
+
+  /** Drops the index of a package, and builds it anew in the background. */
+  async rebuild(packageId: number): Promise<void> {
+    await dropIndex(this.#options.state, packageId);
+    this.refresh(packageId);
   }
 
   /** Resolves when nothing is being built. */

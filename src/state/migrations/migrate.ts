@@ -8,6 +8,9 @@ import { first } from './m0001-first.ts';
 import { search } from './m0002-search.ts';
 import { jobAttempts } from './m0003-job-attempts.ts';
 import { versionSource } from './m0004-version-source.ts';
+import { goneSteps } from './m0005-gone-steps.ts';
+import { searchGrams } from './m0006-search-grams.ts';
+import { uploads } from './m0007-uploads.ts';
 
 /** In order. A migration that was released is never edited. */
 const migrations: Record<string, (dialect: State['dialect']) => Migration> = {
@@ -15,6 +18,9 @@ const migrations: Record<string, (dialect: State['dialect']) => Migration> = {
   'm0002-search': search,
   'm0003-job-attempts': jobAttempts,
   'm0004-version-source': versionSource,
+  'm0005-gone-steps': goneSteps,
+  'm0006-search-grams': searchGrams,
+  'm0007-uploads': uploads,
 };
 
 /** Errors: state_newer where the state knows a migration that this packageR does not, state_failed. */

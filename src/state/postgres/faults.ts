@@ -48,6 +48,8 @@ export function toStateError(error: unknown, what: 'read' | 'written' | 'opened'
       return failed(`A protected row would have been changed: ${fault.message}.`, cause);
     case '22021':
       return new PackageRError('request_invalid', 'A text holds what cannot be kept.', { operation: 'state', cause });
+    case '25006':
+      return failed('The database takes no writes for now: it is read-only.', cause, 'temporary');
     case '28P01':
     case '28000':
       return failed('The database refused the user or its password.', cause);

@@ -1,11 +1,13 @@
 /**
  * Writes units one after the other, as the writer of SQLite does: units that wait are committed together, each behind a savepoint, so that
- * one that is refused keeps nobody else back. Nothing is told before it is durable.
+ * one that is refused keeps nobody else back. A small unit goes before bulk that waits, and is committed as soon as it has run. Nothing is
+ * told before it is durable.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompiledQuery } from 'kysely';
 import { PackageRError } from '#errors/error.ts';
 import { isDecisive } from '#state/decisions.ts';
+import { UnitQueue } from '#state/sqlite/unit-queue.ts';
 import type { SqlValue, Write, WriteResult } from '#state/state.ts';
 import { type CopyType, copyIn } from './copy-in.ts';
 import { isConflict, isLost, toStateError } from './faults.ts';
@@ -17,6 +19,7 @@ interface Unit {
   readonly writes: readonly Write[];
   readonly statements: readonly PipelineStatement[];
   readonly isDecisive: boolean;
+  readonly isBulk: boolean;
   resolve(results: readonly WriteResult[]): void;
   reject(error: Error): void;
 }
@@ -35,7 +38,7 @@ const command = (sql: string): PipelineStatement => ({ sql, rows: [[]] });
 
 export class PostgresWriter {
   readonly #session: WritingSession;
-  readonly #queue: Unit[] = [];
+  readonly #queue = new UnitQueue<Unit>();
   #running: Promise<void> | undefined;
 
   constructor(session: WritingSession) {
@@ -46,9 +49,10 @@ export class PostgresWriter {
   async write(writes: readonly Write[], onDecisive: () => void): Promise<readonly WriteResult[]> {
     const statements = writes.map(toStatement);
     const decisive = statements.some(({ sql }, index) => isDecisive(writes[index] as Write, sql));
+    const isBulk = writes.some((write) => write.isBulk === true);
     try {
       return await new Promise((resolve, reject) => {
-        this.#queue.push({ writes, statements, isDecisive: decisive, resolve, reject });
+        this.#queue.push({ writes, statements, isDecisive: decisive, isBulk, resolve, reject });
         this.#running ??= this.#drain();
       });
     } finally {
@@ -77,7 +81,7 @@ export class PostgresWriter {
         else unit.resolve(outcome ?? []);
       }
     } catch (error) {
-      const failed = taken.length > 0 ? taken : this.#queue.splice(0);
+      const failed = taken.length > 0 ? taken : this.#queue.takeAll();
       for (const unit of failed) unit.reject(toStateError(error, 'written'));
     }
   }
@@ -123,16 +127,19 @@ class Group {
     this.#taken = taken;
   }
 
-  async run(queue: Unit[]): Promise<(readonly WriteResult[] | Error)[]> {
+  async run(queue: UnitQueue<Unit>): Promise<(readonly WriteResult[] | Error)[]> {
     const outcomes: (readonly WriteResult[] | Error)[] = [];
     const since = performance.now();
     const again = [...this.#taken];
+    let isPressing = false;
     for (let opening = ['begin']; ; opening = []) {
-      const unit = again.shift() ?? queue.shift();
+      const unit = again.shift() ?? queue.take();
       if (unit === undefined) return outcomes;
       if (outcomes.length >= this.#taken.length) this.#taken.push(unit);
       outcomes.push(await this.#runUnit(unit, [...opening, 'savepoint unit'].map(command)));
-      if (again.length === 0 && performance.now() - since > groupTime) return outcomes;
+      isPressing ||= queue.hasSmall;
+      const isTime = performance.now() - since > groupTime || (isPressing && !queue.hasSmall);
+      if (again.length === 0 && isTime) return outcomes;
     }
   }
 

@@ -6,6 +6,7 @@ import { PackageRError } from '#errors/error.ts';
 import type { RowSource, RowTarget, TableShape } from '#state/copy.ts';
 import type { SqlValue } from '#state/state.ts';
 import { openDatabase } from './database.ts';
+import { companions } from './files.ts';
 import { openSqliteState } from './sqlite-state.ts';
 
 const batchRows = 500;
@@ -74,14 +75,33 @@ async function* readRows(raw: DatabaseSync, { name, columns, key }: TableShape):
   if (batch.length > 0) yield batch;
 }
 
-/** Errors: exists. */
+/** Targets that this process is filling. */
+const underWay = new Set<string>();
+
+/** Errors: exists, also for the log of a state that is not there itself; file_failed where it cannot be written (a full disk). */
 export async function openSqliteTarget(path: string): Promise<RowTarget> {
-  if (existsSync(path)) throw new PackageRError('exists', `There is already a file ${JSON.stringify(path)}.`);
+  if (underWay.has(path)) throw alreadyThere(path);
   const draft = `${path}.copying`;
   const clear = (): void => {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(`${draft}${suffix}`, { force: true });
+    for (const suffix of ['', ...companions]) rmSync(`${draft}${suffix}`, { force: true });
   };
   clear();
+  // A log that lies beside it would be taken for one of the new file.
+  for (const suffix of ['', '-wal', '-journal']) if (existsSync(`${path}${suffix}`)) throw alreadyThere(`${path}${suffix}`);
+  underWay.add(path);
+  try {
+    return await fillTarget(path, draft, () => {
+      underWay.delete(path);
+      clear();
+    });
+  } catch (error) {
+    underWay.delete(path);
+    clear();
+    throw error;
+  }
+}
+
+async function fillTarget(path: string, draft: string, clear: () => void): Promise<RowTarget> {
   await (await openSqliteState(draft)).close();
   const { raw } = openDatabase(draft, { readOnly: false });
   // One file that nobody else knows: it is made safe once, at the end.
@@ -91,20 +111,24 @@ export async function openSqliteTarget(path: string): Promise<RowTarget> {
     ...source,
     load: (table, batches) => loadRows(raw, table, batches),
     async setIdentity(table, last) {
-      raw.prepare('delete from sqlite_sequence where name = ?').run(table.name);
-      if (last > 0) raw.prepare('insert into sqlite_sequence (name, seq) values (?, ?)').run(table.name, last);
+      written(() => {
+        raw.prepare('delete from sqlite_sequence where name = ?').run(table.name);
+        if (last > 0) raw.prepare('insert into sqlite_sequence (name, seq) values (?, ?)').run(table.name, last);
+      });
     },
     async commit() {
-      raw.exec('commit');
+      written(() => raw.exec('commit'));
       const check = raw.prepare('pragma integrity_check(1)').get() as { integrity_check: string };
       if (check.integrity_check !== 'ok') throw new PackageRError('verify_failed', 'The copy does not pass its integrity check.');
       const broken = raw.prepare('pragma foreign_key_check').get();
       if (broken !== undefined) throw new PackageRError('verify_failed', 'The copy has rows that refer to others that are missing.');
-      raw.exec('pragma journal_mode = wal');
-      raw.close();
-      for (const file of [draft, dirname(path)]) sync(file);
-      appear(draft, path);
-      sync(dirname(path));
+      written(() => {
+        raw.exec('pragma journal_mode = wal');
+        raw.close();
+        for (const file of [draft, dirname(path)]) sync(file);
+        appear(draft, path);
+        sync(dirname(path));
+      });
     },
     async close() {
       await source.close();
@@ -118,9 +142,24 @@ function appear(draft: string, path: string): void {
   try {
     linkSync(draft, path);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST')
-      throw new PackageRError('exists', `There is already a file ${JSON.stringify(path)}.`);
-    throw new PackageRError('state_failed', `The file ${JSON.stringify(path)} cannot be made.`, { operation: 'state.copy', cause });
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw alreadyThere(path);
+    throw cause;
+  }
+}
+
+function alreadyThere(path: string): PackageRError {
+  return new PackageRError('exists', `There is already a file ${JSON.stringify(path)}: move it away, or name another place.`);
+}
+
+/** Errors: file_failed, with what is wrong with the disk. */
+function written<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (cause) {
+    if (cause instanceof PackageRError) throw cause;
+    const { code, errcode } = cause as { readonly code?: unknown; readonly errcode?: unknown };
+    const why = code === 'ENOSPC' || errcode === 13 ? 'the disk is full' : 'the file or its folder cannot be written';
+    throw new PackageRError('file_failed', `The copy was not made: ${why}.`, { operation: 'state.copy', cause });
   }
 }
 
@@ -128,11 +167,9 @@ async function loadRows(raw: DatabaseSync, table: TableShape, batches: AsyncIter
   const places = table.columns.map(() => '?').join(', ');
   const insert = raw.prepare(`insert into ${quote(table.name)} (${list(table.columns)}) values (${places})`);
   for await (const rows of batches) {
-    try {
+    written(() => {
       for (const row of rows) insert.run(...row);
-    } catch (cause) {
-      throw new PackageRError('state_failed', `Rows of ${table.name} could not be written.`, { operation: 'state.copy', cause });
-    }
+    });
   }
 }
 

@@ -6,7 +6,7 @@ import { PackageRError } from '#errors/error.ts';
 import { isDecisive } from '#state/decisions.ts';
 import { migrateState } from '#state/migrations/migrate.ts';
 import type { Schema } from '#state/schema.ts';
-import type { SqlValue, State, Write, WriteResult } from '#state/state.ts';
+import type { PreparedRead, SqlValue, State, Write, WriteResult } from '#state/state.ts';
 import { backupTo } from './backup.ts';
 import { type PackedRows, packRows } from './bulk.ts';
 import { type Database, openDatabase } from './database.ts';
@@ -39,6 +39,8 @@ export async function openSqliteState(path: string): Promise<State> {
   const turn = new ReadTurn(reader);
   const writer = startWriter(path, () => turn.end());
   const threads = readThreads(path);
+  /** Its file is not mapped: all that a walk goes through would count as memory of this process. */
+  let walker: Database | undefined;
   let generation = 1;
   let isClosed = false;
   return {
@@ -48,7 +50,11 @@ export async function openSqliteState(path: string): Promise<State> {
     get generation() {
       return generation;
     },
-    prepare(query) {
+    prepare(query, { isWalk = false } = {}) {
+      if (isWalk) {
+        walker ??= openDatabase(path, { readOnly: true });
+        return prepareWalk(walker, query.compile().sql);
+      }
       const statement = reader.raw.prepare(query.compile().sql);
       statement.setReturnArrays(true);
       return {
@@ -80,8 +86,19 @@ export async function openSqliteState(path: string): Promise<State> {
       // The writer goes last: whoever closes last brings the log into the file, which a reader cannot.
       turn.end();
       reader.close();
+      walker?.close();
       await writer.close();
     },
+  };
+}
+
+/** Each statement by itself sees all that is known to be written. */
+function prepareWalk({ raw }: Database, sql: string): PreparedRead {
+  const statement = raw.prepare(sql);
+  statement.setReturnArrays(true);
+  return {
+    first: (...values) => statement.get(...values) as readonly SqlValue[] | undefined,
+    all: (...values) => statement.all(...values) as unknown as readonly (readonly SqlValue[])[],
   };
 }
 

@@ -7,6 +7,7 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { type PackedRows, runsOf } from './bulk.ts';
 import { type Database, openDatabase, type SqlParameter } from './database.ts';
+import { UnitQueue } from './unit-queue.ts';
 
 export interface WireStatement {
   readonly sql: string;
@@ -35,32 +36,6 @@ export type WireAnswer =
 
 /** Milliseconds after which a group is committed although more waits: bounds the wait of a small write behind a bulk. */
 const groupTime = 20;
-
-/** Those that wait, each kind in its order; what is small goes first. */
-class Queue {
-  readonly #small: WireUnit[] = [];
-  readonly #bulk: WireUnit[] = [];
-
-  get length(): number {
-    return this.#small.length + this.#bulk.length;
-  }
-
-  get hasSmall(): boolean {
-    return this.#small.length > 0;
-  }
-
-  push(unit: WireUnit): void {
-    (unit.isBulk ? this.#bulk : this.#small).push(unit);
-  }
-
-  take(): WireUnit | undefined {
-    return this.#small.shift() ?? this.#bulk.shift();
-  }
-
-  takeAll(): WireUnit[] {
-    return [...this.#small.splice(0), ...this.#bulk.splice(0)];
-  }
-}
 
 function runStatement(database: Database, statement: WireStatement): WireResult {
   const runs =
@@ -124,7 +99,7 @@ function describe(error: unknown): { errcode?: number; message: string } {
  * Runs a group and commits it. A commit that fails (disk full) fails every unit of the group: nothing of it happened.
  * `arrive`: takes in what was sent meanwhile.
  */
-function runGroup(database: Database, queue: Queue, arrive: () => void): WireAnswer[] {
+function runGroup(database: Database, queue: UnitQueue<WireUnit>, arrive: () => void): WireAnswer[] {
   const taken: WireUnit[] = [];
   const answers: WireAnswer[] = [];
   try {
@@ -152,7 +127,7 @@ function runGroup(database: Database, queue: Queue, arrive: () => void): WireAns
 
 function serve(port: NonNullable<typeof parentPort>, path: string): void {
   const database = openDatabase(path, { readOnly: false });
-  const queue = new Queue();
+  const queue = new UnitQueue<WireUnit>();
   let isClosing = false;
   let isScheduled = false;
   const take = (message: WireUnit | 'close'): void => {
