@@ -31,7 +31,7 @@ wanted() { printf '%s %s %s node@%s npm@%s' "$(cksum <package-lock.json)" "$(una
 is_installed() { [ -x "$bin/node" ] && [ -f "$installed" ] && [ "$(cat "$installed")" = "$(wanted)" ]; }
 
 is_built() {
-  [ -f "$built" ] && [ -z "$(find src package.json package-lock.json rolldown.config.ts ! -name '*.test.ts' -newer "$built" | head -n 1)" ]
+  [ -f "$built" ] && [ -z "$(find src web package.json package-lock.json rolldown.config.ts -path web/node_modules -prune -o ! -name '*.test.ts' -newer "$built" -print | head -n 1)" ]
 }
 
 is_alive() { [ -n "$1" ] && { kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]; }; }
@@ -113,6 +113,7 @@ compile() {
     : >"$cache/built"
     rm -rf dist
     "$bin/rolldown" -c rolldown.config.ts >"$log" 2>&1 || { tail -n 25 "$log" >&2; fail 'the program could not be built'; }
+    "$bin/vite" build web -c web/vite.config.ts >"$log" 2>&1 || { tail -n 25 "$log" >&2; fail 'the web application could not be built'; }
     mv "$cache/built" "$built"
   fi
   release_lock
@@ -127,6 +128,7 @@ become() {
 inspect() {
   "$bin/biome" check .
   "$bin/tsc" -p .
+  "$bin/vue-tsc" -p web
   "$bin/knip"
 }
 
@@ -153,6 +155,7 @@ case $word in
   dev) become "$bin/node" --watch src/main.ts serve "$@" ;;
   build)
     "$bin/tsc" -p .
+    "$bin/vue-tsc" -p web
     rm -f "$built"
     compile
     ;;

@@ -140,7 +140,7 @@ export function checkHead({ raw }: FastifyRequest, limits: HttpLimits): void {
 
 function takeRate(request: FastifyRequest, { rates, limits }: HooksOptions): void {
   const { actor, peer } = request;
-  if (actor?.kind === 'system' || isLocal(request)) return;
+  if (actor?.kind === 'system' || isLocal(request) || request.routeOptions.config.asset === true) return;
   if (request.routeOptions.config.exchanges === true) {
     const share = (request.params as { readonly share?: string }).share?.split('~')[0] ?? '';
     rates.take(exchangeRateKey(peer, actor?.kind === 'user' ? actor.id : share), limits.rates.exchange);

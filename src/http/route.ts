@@ -39,6 +39,8 @@ declare module 'fastify' {
     idempotent?: true;
     /** Counts for the exchange rate of its share instead of the common one. */
     exchanges?: true;
+    /** The same for everybody and cheap: counts for no rate. */
+    asset?: true;
     /** Errors are shown as a page to browsers. */
     page?: true;
   }

@@ -30,6 +30,7 @@ import { registerSources } from './sources.ts';
 import { registerSystem } from './system.ts';
 import { registerTokens } from './tokens.ts';
 import { registerUsers } from './users.ts';
+import { registerWeb } from './web.ts';
 
 /** Not listening yet. Errors: config_invalid for a setting that is no network or URL. */
 export function createServer(deps: ServerDeps): Server {
@@ -99,5 +100,6 @@ function registerResources(server: Server, edge: Edge): void {
   registerEvents(server, edge);
   registerSharePages(server, edge);
   registerLink(server, edge);
+  registerWeb(server, edge);
   if (edge.content !== undefined) registerContent(server, edge.content);
 }

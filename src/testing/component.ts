@@ -14,22 +14,26 @@ export interface Component {
 
 /** True where the command is there. Else prints one line `SKIPPED <name> … install: <line>` and is false; throws where CI=true. */
 export function requireComponent(name: string, { command, install }: Component): boolean {
-  if (isInstalled(command)) return true;
+  if (commandPath(command) !== undefined) return true;
   const line = `SKIPPED ${name} (${command} is missing) … install: ${install}`;
   if (process.env['CI'] === 'true') throw new Error(line);
   writeSync(2, `${line}\n`);
   return false;
 }
 
-function isInstalled(command: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((folder) => {
-    try {
-      accessSync(join(folder, command), constants.X_OK);
-      return folder !== '';
-    } catch {
-      return false;
-    }
-  });
+/** Where a program is, by its name or its path; undefined where it is not. */
+export function commandPath(command: string): string | undefined {
+  const folders = command.includes('/') ? [''] : (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+  return folders
+    .map((folder) => join(folder, command))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return command !== '';
+      } catch {
+        return false;
+      }
+    });
 }
 
 /** Those that several tests ask for. */

@@ -2,13 +2,8 @@
  * Who may import whom, proven by planted violations: for every row of biome.json a file that breaks it fails with that row's own
  * message, and a file that keeps to it passes. The rows are compared with the table below, which is DESIGN's, written by hand.
  */
-import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-
-const project = new URL('../..', import.meta.url).pathname;
+import { config, type Finding, inspect, leaveHouse, restricted } from './house.ts';
 
 /** What each folder may import besides itself. `drivers/*.ts` is the contract without the stores. */
 const table: Readonly<Record<string, readonly string[]>> = {
@@ -61,26 +56,9 @@ interface Row {
   readonly test: boolean;
 }
 
-interface Override {
-  readonly includes: readonly string[];
-  readonly linter: {
-    rules: { style?: { noRestrictedImports?: { options: { patterns: readonly { group: string[]; message: string }[] } } } };
-  };
-}
-
-interface BiomeConfig {
-  readonly overrides: readonly Override[];
-  readonly [field: string]: unknown;
-}
-
-interface Finding {
-  readonly category: string;
-  readonly text: string;
-}
-
-const config = JSON.parse(readFileSync(join(project, 'biome.json'), 'utf8')) as BiomeConfig;
-
-const rows: readonly Row[] = config.overrides.flatMap(({ includes, linter }) =>
+/** The application has a table of its own: web-imports.test.ts. */
+const serverRows = config.overrides.filter(({ includes }) => includes[0]?.startsWith('web/') !== true);
+const rows: readonly Row[] = serverRows.flatMap(({ includes, linter }) =>
   (linter.rules.style?.noRestrictedImports?.options.patterns ?? []).map(({ message }) => {
     const glob = includes[0] ?? '';
     return { place: glob.replace('src/', '').replace(/\/\*\*(\/\*\.test\.ts)?$/, ''), message, test: glob.endsWith('.test.ts') };
@@ -103,44 +81,6 @@ function plantIn(place: string, test = false): string {
   if (place === 'builtin.ts') return 'src/builtin.ts';
   return place === 'drivers/*.ts' ? `src/drivers/${name}` : `src/${place}/${name}`;
 }
-
-const house = mkdtempSync(join(tmpdir(), 'package-r-house-'));
-let houses = 0;
-
-/** Lays a house with the project's own rules and the files given, and tells what Biome finds in it. Throws when it looked at nothing. */
-function inspect(files: Readonly<Record<string, string>>, rules: BiomeConfig = config): Map<string, Finding[]> {
-  const room = join(house, String(houses++));
-  mkdirSync(room);
-  cpSync(join(project, 'package.json'), join(room, 'package.json'));
-  writeFileSync(join(room, '.gitignore'), 'node_modules/\n');
-  writeFileSync(join(room, 'biome.json'), JSON.stringify(rules));
-  symlinkSync(join(project, 'node_modules'), join(room, 'node_modules'));
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(room, path)), { recursive: true });
-    writeFileSync(join(room, path), text);
-  }
-  const biome = join(project, 'node_modules/.bin/biome');
-  const args = ['lint', '--reporter=json', '--max-diagnostics=none', '.'];
-  const { stdout, stderr } = spawnSync(biome, args, { cwd: room, encoding: 'utf8', maxBuffer: 1 << 27 });
-  const start = stdout.indexOf('{');
-  if (start < 0) throw new Error(`Biome said nothing: ${stderr}`);
-  const report = JSON.parse(stdout.slice(start)) as {
-    summary: { changed: number; unchanged: number };
-    diagnostics: { category: string; message: unknown; advices?: unknown; location: { path: unknown } }[];
-  };
-  const looked = report.summary.changed + report.summary.unchanged;
-  if (looked < Object.keys(files).length) throw new Error(`Biome looked at ${looked} files`);
-  const found = new Map<string, Finding[]>();
-  for (const { category, message, advices, location } of report.diagnostics) {
-    const path = typeof location.path === 'string' ? location.path : ((location.path as { file?: string }).file ?? '');
-    const name = path.replace(/^.*?(?=src\/)/, '');
-    const text = JSON.stringify([message, advices]);
-    found.set(name, [...(found.get(name) ?? []), { category, text }]);
-  }
-  return found;
-}
-
-const restricted = 'lint/style/noRestrictedImports';
 
 /** The file that holds the import of one module, so that a finding names the import it is about. */
 function plantOf(place: string, target: string, test = false): string {
@@ -269,4 +209,4 @@ describe('the other rules that keep the house', () => {
   it('finds nothing in a file that keeps them', () => expect(found.get('src/model/path.ts')).toBeUndefined());
 });
 
-afterAll(() => rmSync(house, { recursive: true, force: true }));
+afterAll(leaveHouse);
