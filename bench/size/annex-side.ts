@@ -18,12 +18,13 @@ async function annex(shape: string): Promise<Done> {
   const data = await openData(own, count, shape as Shape);
   try {
     const first = await watched(data.state, () => annexAll(data));
+    const { head: before } = await data.packages.get(data.actor, data.reference);
     const again = await watched(data.state, () => annexAll(data));
     const { rows } = await sql<{ bytes: number }>`select page_count * page_size as bytes from pragma_page_count, pragma_page_size`.execute(
       data.state.db,
     );
     const { head } = await data.packages.get(data.actor, data.reference);
-    if (head !== 1) throw new Error(`The second annex made step ${head}.`);
+    if (head !== before) throw new Error(`The second annex made step ${head}.`);
     return {
       units: count,
       seconds: first.seconds,

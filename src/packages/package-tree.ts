@@ -12,6 +12,7 @@ import { folderRowPath, leafOf, toLeaf } from './entry-row.ts';
 import { behind } from './entry-windows.ts';
 import type { GapView } from './gaps.ts';
 import type { SearchIndex } from './search/search-index.ts';
+import { warmThread } from './threads.ts';
 
 export interface PackageTreeOptions {
   readonly state: State;
@@ -54,6 +55,9 @@ export class PackageTree implements Tree {
     if (cursor === undefined && folder !== root) await this.#checkFolder(folder, signal);
     const start = cursor === undefined ? behind(prefix) : this.#parseCursor(folder, cursor);
     const { entries, next } = await this.#page(prefix, start, limit, signal);
+    // Where there is much, there may be a gap on the next page.
+    const { threads } = this.#options.state;
+    if (next !== undefined && threads !== undefined) warmThread(threads);
     return next === undefined ? { entries } : { entries, cursor: this.#writeCursor(folder, next) };
   }
 

@@ -19,6 +19,18 @@ export async function nextInThread(
   return threads.run<string | undefined>({ entry, name: 'next', input: { sql, values }, isShort: true, signal });
 }
 
+/** Milliseconds: less than the thread stays without work. */
+const warmFor = 60_000;
+const warmed = new WeakMap<ReadThreads, number>();
+
+/** Has the thread of short questions start before somebody waits for it. At once, and never fails. */
+export function warmThread(threads: ReadThreads): void {
+  const now = performance.now();
+  if (now - (warmed.get(threads) ?? -warmFor) < warmFor) return;
+  warmed.set(threads, now);
+  nextInThread(threads, 'select null', [], undefined).catch(() => warmed.delete(threads));
+}
+
 /** The statements of windows over `hashColumns`, as text. */
 export type WindowTexts = Readonly<Record<WindowName, string>>;
 

@@ -141,7 +141,8 @@ describe.skipIf(!hasBrowser)('the web application', () => {
     const { page, faults } = watched;
     await signIn(watched, '/packages');
     await page.getByRole('main').getByRole('link', { name: 'admin/snow' }).click();
-    await page.getByText('version 1').waitFor();
+    await page.waitForURL('**/packages/admin/snow');
+    await page.getByRole('main').locator('header').getByText('version 1').waitFor();
     await row(page, 'er').dblclick();
     await row(page, 'last.txt').waitFor();
     expect(faults).toEqual([]);

@@ -25,8 +25,8 @@ interface Thread {
 /** Threads for work that takes its time. Short questions have one of their own, so that they never wait behind it. */
 const mostThreads = Math.max(1, Math.min(2, availableParallelism()));
 
-/** Milliseconds without work after which a thread ends. */
-const idleTime = 15_000;
+/** Milliseconds without work after which a thread ends. The one of short questions stays: somebody waits for its start. */
+const idleTimes = { short: 300_000, long: 15_000 } as const;
 
 /** `path`: of the SQLite file. */
 export function readThreads(path: string): ReadThreads & { close(): Promise<void> } {
@@ -37,7 +37,7 @@ export function readThreads(path: string): ReadThreads & { close(): Promise<void
     run<O>(task: ReadTask): Promise<O> {
       if (isClosed) return Promise.reject(new PackageRError('state_failed', 'The state is closed.'));
       const name = `${task.entry.href} ${task.isShort === true}`;
-      const lane = lanes.get(name) ?? new Lane(path, task.entry, task.isShort === true ? 1 : mostThreads);
+      const lane = lanes.get(name) ?? new Lane(path, task.entry, task.isShort === true ? shortLane : longLane);
       lanes.set(name, lane);
       return lane.run(task) as Promise<O>;
     },
@@ -48,17 +48,26 @@ export function readThreads(path: string): ReadThreads & { close(): Promise<void
   };
 }
 
+interface LaneLimits {
+  readonly most: number;
+  /** Milliseconds. */
+  readonly idle: number;
+}
+
+const shortLane: LaneLimits = { most: 1, idle: idleTimes.short };
+const longLane: LaneLimits = { most: mostThreads, idle: idleTimes.long };
+
 class Lane {
   readonly #path: string;
   readonly #entry: URL;
-  readonly #most: number;
+  readonly #limits: LaneLimits;
   readonly #threads = new Set<Thread>();
   readonly #queue: Waiting[] = [];
 
-  constructor(path: string, entry: URL, most: number) {
+  constructor(path: string, entry: URL, limits: LaneLimits) {
     this.#path = path;
     this.#entry = entry;
-    this.#most = most;
+    this.#limits = limits;
   }
 
   run(task: ReadTask): Promise<unknown> {
@@ -84,7 +93,7 @@ class Lane {
   #next(): void {
     const idle = [...this.#threads].find((thread) => thread.now === undefined);
     if (this.#queue.length === 0) return;
-    const thread = idle ?? (this.#threads.size < this.#most ? this.#start() : undefined);
+    const thread = idle ?? (this.#threads.size < this.#limits.most ? this.#start() : undefined);
     if (thread === undefined) return;
     clearTimeout(thread.idle);
     const waiting = this.#queue.shift() as Waiting;
@@ -140,7 +149,7 @@ class Lane {
     }
     thread.now = undefined;
     thread.worker.unref();
-    thread.idle = setTimeout(() => void this.#end(thread), idleTime).unref();
+    thread.idle = setTimeout(() => void this.#end(thread), this.#limits.idle).unref();
     if ('failure' in answer) now.reject(toError(answer.failure));
     else now.resolve(answer.result);
     this.#next();

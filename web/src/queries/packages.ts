@@ -1,7 +1,7 @@
 /** Packages, and what lies in a draft or a version of one. */
 import { useQuery } from '@pinia/colada';
 import type { EntriesAnswer } from '#api/entries.ts';
-import type { Package, PackagePage } from '#api/packages.ts';
+import type { PackageHead, PackagePage } from '#api/packages.ts';
 import { apiPath } from '#client/client.ts';
 import { client } from './client.ts';
 import { EntryList } from './entry-list.ts';
@@ -13,7 +13,7 @@ export function usePackages() {
 export function usePackage(name: () => { readonly namespace: string; readonly package: string }) {
   return useQuery({
     key: () => ['package', name().namespace, name().package],
-    query: () => client.get<Package>(apiPath`api/v1/packages/${name().namespace}/${name().package}`),
+    query: async () => (await client.get<PackageHead>(apiPath`api/v1/packages/${name().namespace}/${name().package}`)).package,
   });
 }
 
