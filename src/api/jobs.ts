@@ -9,10 +9,13 @@ export const JobSchema = Type.Object(
     id: Type.String(),
     kind: Type.String(),
     subject: Type.String(),
+    package: Type.Optional(
+      Type.String({ description: 'namespace/name of the one that it is about, while it is there, for those who may list it.' }),
+    ),
     state: Type.Enum(['queued', 'running', 'done', 'failed', 'cancelled']),
     progress: Type.Object({ done: Type.Number(), total: Type.Optional(Type.Number()), note: Type.Optional(Type.String()) }, closed),
     result: Type.Optional(Type.Record(Type.String(), Type.Unknown())),
-    error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String() }, closed)),
+    error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String(), help: Type.Optional(Type.String()) }, closed)),
     createdAt: Instant,
     startedAt: Type.Optional(Instant),
     finishedAt: Type.Optional(Instant),
@@ -29,6 +32,7 @@ export const JobQuerySchema = Type.Object(
     ...pageQuery,
     subject: Type.Optional(Type.String({ maxLength: 200 })),
     state: Type.Optional(Type.Enum(['queued', 'running', 'done', 'failed', 'cancelled'])),
+    mine: Type.Optional(Type.Literal('true', { description: 'Only one’s own, also for administrators.' })),
   },
   closed,
 );

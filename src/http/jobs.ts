@@ -1,9 +1,15 @@
 /** Long work: its state, its end, and a stream of both. */
 import { Type } from 'typebox';
+import type { Access } from '#access/access.ts';
 import { type Job, JobPageSchema, JobQuerySchema, JobSchema } from '#api/jobs.ts';
+import { isError } from '#errors/error.ts';
+import { errorTable } from '#errors/table.ts';
 import type { JobView } from '#jobs/job.ts';
 import type { Jobs } from '#jobs/jobs.ts';
+import type { Actor } from '#model/actor.ts';
 import { toInstant } from '#model/clock.ts';
+import { root } from '#model/path.ts';
+import type { Packages } from '#packages/packages.ts';
 import { actorOf, isLocal } from './actor.ts';
 import type { HttpLimits } from './limits.ts';
 import { parseLimit } from './link-objects.ts';
@@ -12,7 +18,9 @@ import { present, type Server } from './route.ts';
 import { sendEvents } from './stream.ts';
 
 export interface JobsOptions {
+  readonly access: Access;
   readonly jobs: Jobs;
+  readonly packages: Packages;
   readonly slots: Slots;
   readonly settings: { readonly limits: HttpLimits };
 }
@@ -21,19 +29,27 @@ const tags = ['jobs'];
 const config = { action: 'list', audience: 'user' } as const;
 const params = Type.Object({ id: Type.String() });
 
-export function registerJobs(server: Server, { jobs, slots, settings: { limits } }: JobsOptions): void {
+export function registerJobs(server: Server, options: JobsOptions): void {
+  const { jobs, slots, settings } = options;
+  const { limits } = settings;
   server.get(
     '/api/v1/jobs',
     { config, schema: { summary: 'List jobs', tags, querystring: JobQuerySchema, response: { 200: JobPageSchema } } },
     async (request) => {
-      const { subject, state, cursor, limit } = request.query;
-      const page = await jobs.list(actorOf(request), { subject, state, cursor, limit: parseLimit(limit) });
-      return { jobs: page.jobs.map(viewJob), ...present({ cursor: page.cursor }) };
+      const { subject, state, mine, cursor, limit } = request.query;
+      const actor = actorOf(request);
+      const page = await jobs.list(actor, { subject, state, mine: mine === 'true', cursor, limit: parseLimit(limit) });
+      const name = packageNames(actor, options);
+      const views = await Promise.all(
+        page.jobs.map(async (job) => ({ ...viewJob(job), ...present({ package: await name(job.subject) }) })),
+      );
+      return { jobs: views, ...present({ cursor: page.cursor }) };
     },
   );
-  server.get('/api/v1/jobs/:id', { config, schema: { summary: 'A job', tags, params, response: { 200: JobSchema } } }, async (request) =>
-    viewJob(await jobs.get(actorOf(request), request.params.id)),
-  );
+  server.get('/api/v1/jobs/:id', { config, schema: { summary: 'A job', tags, params, response: { 200: JobSchema } } }, async (request) => {
+    const job = await jobs.get(actorOf(request), request.params.id);
+    return { ...viewJob(job), ...present({ package: await packageNames(actorOf(request), options)(job.subject) }) };
+  });
   server.post(
     '/api/v1/jobs/:id/cancel',
     { config: { ...config, action: 'modify' }, schema: { summary: 'Cancel a job', tags, params, response: { 200: JobSchema } } },
@@ -47,18 +63,43 @@ export function registerJobs(server: Server, { jobs, slots, settings: { limits }
     },
     async (request, reply) => {
       const actor = actorOf(request);
-      await jobs.get(actor, request.params.id);
+      const { subject } = await jobs.get(actor, request.params.id);
+      const name = await packageNames(actor, options)(subject);
       const who = actor.kind === 'user' ? actor.id : actor.kind;
       const most = isLocal(request) ? limits.inFlight : limits.eventStreams;
       reply.raw.once('close', slots.take(`events ${who}`, most, 'rate_limited', 'Too many event streams of yours are open.'));
       const signal = AbortSignal.any([request.gone, AbortSignal.timeout(limits.eventStreamTimeout)]);
-      return sendEvents(reply, 'job', watch(jobs.watch(actor, request.params.id, signal)));
+      return sendEvents(reply, 'job', watch(jobs.watch(actor, request.params.id, signal), name));
     },
   );
 }
 
-async function* watch(views: AsyncIterable<JobView>): AsyncGenerator<Job> {
-  for await (const view of views) yield viewJob(view);
+async function* watch(views: AsyncIterable<JobView>, name: string | undefined): AsyncGenerator<Job> {
+  for await (const view of views) yield { ...viewJob(view), ...present({ package: name }) };
+}
+
+/** Names of the packages that jobs are about, each asked for once; undefined for what is gone or may not be listed. */
+function packageNames(actor: Actor, { access, packages }: JobsOptions): (subject: string) => Promise<string | undefined> {
+  const known = new Map<number, Promise<string | undefined>>();
+  const find = async (id: number): Promise<string | undefined> => {
+    const reference = await packages.nameOf(id);
+    if (reference === undefined) return undefined;
+    try {
+      const isSeen = await access.can(actor, 'list', await packages.placeOf(reference, root));
+      return isSeen ? `${reference.namespace}/${reference.name}` : undefined;
+    } catch (error) {
+      // Removed meanwhile.
+      if (isError(error, 'not_found')) return undefined;
+      throw error;
+    }
+  };
+  return async (subject) => {
+    const id = Number(/^package:(\d+)(@|$)/.exec(subject)?.[1] ?? Number.NaN);
+    if (!Number.isSafeInteger(id)) return undefined;
+    const found = known.get(id) ?? find(id);
+    known.set(id, found);
+    return found;
+  };
 }
 
 /** What came out of it is shaped by its kind, which never puts a secret there. */
@@ -75,7 +116,7 @@ export function viewJob({ id, kind, subject, state, progress, result, error, cre
     state,
     progress: { done, ...present({ total, note }) },
     ...(result === undefined ? {} : { result: { ...result } }),
-    ...(error === undefined ? {} : { error: { code: error.code, message: error.message } }),
+    ...(error === undefined ? {} : { error: { code: error.code, message: error.message, help: errorTable[error.code].help } }),
     createdAt: toInstant(createdAt),
     ...present(instants),
   };

@@ -92,7 +92,8 @@ input{width:100%;min-height:44px;margin:0 0 16px;padding:8px 12px;border:1px sol
 .notice .fault{color:var(--danger)}
 .status{margin:0 0 4px;font-family:var(--mono);font-size:13px;color:var(--package)!important}
 footer{padding-bottom:48px;font-size:13px;color:var(--muted)}
-footer p{margin:0;padding-top:24px;border-top:1px solid var(--line)}
+footer p{display:flex;align-items:center;gap:8px;margin:0;padding-top:24px;border-top:1px solid var(--line)}
+footer p::before{content:"";flex:none;width:20px;height:20px;border-radius:5px;background:linear-gradient(to bottom,var(--accent) 62%,var(--package) 62%)}
 @media (max-width:600px){main,footer{padding-left:16px;padding-right:16px}header{padding-top:32px}.modified{display:none}td{height:48px}.tray{padding:16px}}
 @media (prefers-reduced-motion:reduce){*{transition:none!important}}
 @media (forced-colors:active){.button{border:1px solid}}

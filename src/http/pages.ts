@@ -37,7 +37,7 @@ ${
 </head>
 <body>
 ${body}
-<footer><p>Shared with <strong>packageR</strong>. Files come straight from storage.</p></footer>
+<footer><p><span>Shared with <strong>packageR</strong>. Files come straight from storage.</span></p></footer>
 </body>
 </html>
 `;

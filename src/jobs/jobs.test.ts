@@ -83,6 +83,8 @@ describe('jobs', () => {
     for (const actor of [user('alice'), user('root', { admin: true }), system]) {
       expect((await jobs.get(actor, id)).id).toBe(id);
       expect((await jobs.list(actor)).jobs).toHaveLength(1);
+      const own = actor.kind === 'user' && actor.id === 'alice' ? 1 : 0;
+      expect((await jobs.list(actor, { mine: true })).jobs).toHaveLength(own);
     }
   });
 

@@ -48,6 +48,8 @@ export interface JobStart {
 export interface JobQuery {
   readonly subject?: string | undefined;
   readonly state?: JobState | undefined;
+  /** Only those of the actor, also where it may see all. */
+  readonly mine?: boolean | undefined;
   readonly cursor?: string | undefined;
   /** 1 to 1000; 200 where left out. */
   readonly limit?: number | undefined;
@@ -136,11 +138,14 @@ export class Jobs {
   }
 
   /** Newest first: one’s own, or all for administrators and the system. Errors: cursor_invalid, request_invalid. */
-  async list(actor: Actor, { subject, state, cursor, limit = 200 }: JobQuery = {}): Promise<{ jobs: JobView[]; cursor?: string }> {
+  async list(
+    actor: Actor,
+    { subject, state, mine = false, cursor, limit = 200 }: JobQuery = {},
+  ): Promise<{ jobs: JobView[]; cursor?: string }> {
     if (!Number.isInteger(limit) || limit < 1 || limit > 1000)
       throw new PackageRError('request_invalid', 'The limit of a page is 1 to 1000.');
     let query = this.#state.db.selectFrom('job').selectAll().orderBy('created_at', 'desc').orderBy('id', 'desc');
-    if (!seesAllJobs(actor)) {
+    if (mine || !seesAllJobs(actor)) {
       if (actor.kind !== 'user') return { jobs: [] };
       query = query.where('owner_id', '=', actor.id);
     }

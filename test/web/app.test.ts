@@ -125,12 +125,10 @@ describe.skipIf(!hasBrowser)('the web application', () => {
     await row(page, 'object-00000.bin').waitFor();
     await page.getByText('1,000+ items').waitFor();
     await row(page, 'object-00000.bin').focus();
-    await page.keyboard.press('End');
-    await row(page, 'object-00999.bin').waitFor();
-    await page.keyboard.press('End');
+    // Each time to the end as far as it is known then.
+    while (!(await row(page, 'object-02499.bin').isVisible())) await page.keyboard.press('End');
     await page.getByText('2,500 items').waitFor();
     await page.keyboard.press('End');
-    await row(page, 'object-02499.bin').waitFor();
     expect(await focused(page)).toContain('object-02499.bin');
     expect(await page.getByRole('row').count()).toBeLessThan(60);
     expect(faults).toEqual([]);

@@ -21,6 +21,8 @@ export const router = createRouter({
           name: 'package',
           component: () => import('./pages/packages/package-page.vue'),
         },
+        { path: 'shares', name: 'shares', component: () => import('./pages/shares/shares-page.vue') },
+        { path: 'jobs', name: 'jobs', component: () => import('./pages/jobs/jobs-page.vue') },
         { path: ':rest(.*)*', name: 'nowhere', component: () => import('./pages/nowhere/nowhere-page.vue') },
       ],
     },

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { bySource, isItem, keyOf, merge, type TrayItem } from './tray-items.ts';
+import { annexParts, isItem, keyOf, merge, type TrayItem } from './tray-items.ts';
 
 const file = (path: string, source = 'a'): TrayItem => ({ source, path, kind: 'pointer', size: 1 });
 const folder = (path: string, source = 'a'): TrayItem => ({ source, path, kind: 'folder' });
@@ -33,11 +33,21 @@ describe('what lies in the tray', () => {
   });
 
   it('is annexed source by source', () => {
-    const groups = bySource([file('1', 'b'), file('2', 'a'), file('3', 'b')]);
-    expect([...groups].map(([source, list]) => [source, list.map(({ path }) => path)])).toEqual([
+    const parts = annexParts([file('1', 'b'), file('2', 'a'), file('3', 'b')]);
+    expect(parts.map(({ source, items }) => [source, items.map(({ path }) => path)])).toEqual([
       ['b', ['1', '3']],
       ['a', ['2']],
     ]);
+    expect(annexParts([])).toEqual([]);
+  });
+
+  it('is annexed in parts that the server takes, and nothing is lost between them', () => {
+    const many = Array.from({ length: 12_001 }, (_, at) => file(`x/${at}`));
+    expect(annexParts(many).map(({ items }) => items.length)).toEqual([5000, 5000, 2001]);
+    const long = Array.from({ length: 300 }, (_, at) => file(`${at}/${'n'.repeat(4000)}`));
+    const parts = annexParts(long);
+    expect(parts.length).toBeGreaterThan(1);
+    expect(parts.flatMap(({ items }) => items)).toEqual(long);
   });
 
   it('is read back only where it is one', () => {

@@ -26,9 +26,37 @@ function foldersAbove({ source, path }: TrayItem): string[] {
     .map((folder) => keyOf({ source, path: folder, kind: 'folder' }));
 }
 
-/** By source, in the order in which they were picked: each is annexed by itself. */
-export function bySource(list: readonly TrayItem[]): ReadonlyMap<string, readonly TrayItem[]> {
+/** By source, in the order in which they were picked. */
+function bySource(list: readonly TrayItem[]): ReadonlyMap<string, readonly TrayItem[]> {
   return Map.groupBy(list, ({ source }) => source);
+}
+
+/** Of one annex: items, and characters of their paths. */
+const mostAtOnce = 5000;
+const longestAtOnce = 500_000;
+
+export interface AnnexPart {
+  readonly source: string;
+  readonly items: readonly TrayItem[];
+}
+
+/** What goes to the server at once: source by source, and no more than it takes. */
+export function annexParts(list: readonly TrayItem[]): readonly AnnexPart[] {
+  return [...bySource(list)].flatMap(([source, items]) => {
+    const parts: TrayItem[][] = [];
+    let length = Number.POSITIVE_INFINITY;
+    for (const item of items) {
+      const last = parts.at(-1);
+      if (last === undefined || last.length === mostAtOnce || length + item.path.length > longestAtOnce) {
+        parts.push([item]);
+        length = item.path.length;
+      } else {
+        last.push(item);
+        length += item.path.length;
+      }
+    }
+    return parts.map((part) => ({ source, items: part }));
+  });
 }
 
 /** The place, as one word. */
