@@ -13,6 +13,9 @@ import { serveSide } from '../processes.ts';
 import { openData, type Shape } from '../size/entries.ts';
 import { type Kind, queriesOf } from './queries.ts';
 
+/** Of all queries: of a hundred times the 99th percentile would be the worst one. */
+const rounds = 5;
+
 const [folder = '', size = '', shape = 'flat'] = process.argv.slice(2) as [string?, string?, Shape?];
 const count = Number(size);
 const { packages, actor, reference, id, state } = await openData(folder, count, shape);
@@ -50,14 +53,15 @@ async function query(variant: Kind): Promise<Done> {
   const firsts: number[] = [];
   const hits: number[] = [];
   const { tree } = await packages.open(actor, 'list', reference, root);
-  for (const text of queriesOf(variant, count, shape)) {
+  const texts = queriesOf(variant, count, shape);
+  for (const text of Array.from({ length: rounds }, () => texts).flat()) {
     const since = performance.now();
     let found = 0;
     for await (const _ of searchTree(tree, root, { text, clock: systemClock })) if (found++ === 0) firsts.push(performance.now() - since);
     times.push(performance.now() - since);
     hits.push(found);
   }
-  writeFileSync(join(folder, `hits-${variant}.json`), JSON.stringify(hits));
+  writeFileSync(join(folder, `hits-${variant}.json`), JSON.stringify(hits.slice(0, texts.length)));
   const facts = { 'p50 ms': partOf(times, 0.5), 'p99 ms': partOf(times, 0.99), 'first hit p99 ms': partOf(firsts, 0.99) };
   return {
     units: times.length,

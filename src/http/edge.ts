@@ -48,6 +48,8 @@ export interface ServerDeps {
   readonly makeId: MakeId;
   /** Also count what Node says of itself. */
   readonly processMetrics?: boolean;
+  /** Where the web application was built, if not beside the program. Ends in a slash. */
+  readonly webFolder?: URL | undefined;
   /** Bytes of objects that packageR itself sent so far. */
   readonly objectBytes?: () => number;
 }

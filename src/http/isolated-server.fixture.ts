@@ -19,6 +19,7 @@ export interface IsolatedOptions {
   readonly jobs?: object;
   readonly exports?: ServerDeps['exports'];
   readonly limits?: Partial<HttpLimits>;
+  readonly webFolder?: URL;
   /** False: routes may still be added. */
   readonly ready?: boolean;
 }
@@ -37,6 +38,7 @@ export async function isolatedServer({
   jobs = {},
   exports = [manifestExport, urlsExport, zipExport],
   limits = {},
+  webFolder,
   ready = true,
 }: IsolatedOptions): Promise<TestServer> {
   const lines: string[] = [];
@@ -50,6 +52,7 @@ export async function isolatedServer({
   const visits = { open: () => Promise.reject(new PackageRError('share_not_found')), ...shares };
   const server = createServer({
     ...parts,
+    webFolder,
     shares: visits,
     exports,
     operations: {

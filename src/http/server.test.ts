@@ -56,12 +56,27 @@ describe('route inventory', () => {
       (url) => !url.startsWith('/s/:share'),
     );
     expect(pub.map((url) => url.replace(/[0-9a-f]{16}/, 'HASH')).sort()).toEqual([
+      '/',
+      '/admin',
+      '/admin/*',
       '/api/v1/login',
+      '/assets/:name',
       '/assets/HASH.css',
       '/favicon.ico',
       '/health',
+      '/jobs',
+      '/jobs/*',
+      '/login',
       '/metrics',
+      '/packages',
+      '/packages/*',
       '/ready',
+      '/settings',
+      '/settings/*',
+      '/shares',
+      '/shares/*',
+      '/sources',
+      '/sources/*',
     ]);
   });
 

@@ -73,12 +73,6 @@ const oneRead = new Prepared((state) => ({
     .where('path', '=', ''),
 }));
 
-/** The next row, visible or not. */
-const headReads = new Prepared((state) => {
-  const rows = state.db.selectFrom('entry').select(['path', 'from_step', 'to_step', 'kind']).where('package', '=', 0).where('path', '>=', '');
-  return { head: rows.orderBy('path').limit(1), headBefore: rows.where('path', '<', '').orderBy('path').limit(1) };
-});
-
 export class EntryReader {
   readonly #options: EntryReaderOptions;
   readonly #view: View;
@@ -109,35 +103,9 @@ export class EntryReader {
    * file. Fewer than `limit` do not mean the end.
    */
   async folders(prefix: string, path: string, before: string | undefined, limit: number): Promise<string[]> {
-    return this.#options.state.dialect === 'sqlite'
-      ? this.#skip(prefix, path, before, limit)
-      : this.#peekFolders(prefix, path, before, limit);
-  }
-
-  async #peekFolders(prefix: string, path: string, before: string | undefined, limit: number): Promise<string[]> {
     const read = folderReads.of(this.#options.state, before === undefined ? 'folders' : 'foldersBefore');
     const rows = await read.all(...folderValues(this.#view, path, [...prefix].length, before, limit));
     return rows.flatMap(([one]) => (typeof one === 'string' ? [one] : []));
-  }
-
-  /** As `folders`, a look each: where a look costs no way to a server, that takes half of the time. */
-  async #skip(prefix: string, path: string, before: string | undefined, limit: number): Promise<string[]> {
-    const { package: id, step, leastKind } = this.#view;
-    const read = headReads.of(this.#options.state, before === undefined ? 'head' : 'headBefore');
-    const found: string[] = [];
-    for (let last = path; found.length < limit; ) {
-      const slash = last.indexOf('/', prefix.length);
-      if (slash < 0) break;
-      const from = `${last.slice(0, slash)}0`;
-      const row = (before === undefined ? read.first(id, from, 1) : read.first(id, from, before, 1)) as Values | undefined;
-      if (row === undefined) break;
-      const isShown = Number(row[1]) <= step && Number(row[2]) > step && Number(row[3]) >= leastKind;
-      const next = isShown ? (row[0] as string) : (await this.#peekFolders(prefix, last, before, 1))[0];
-      if (next === undefined) break;
-      found.push(next);
-      last = next;
-    }
-    return found;
   }
 
   /** The row of exactly this row path. */

@@ -41,8 +41,8 @@ export class TestBrowser {
   async open(options: BrowserContextOptions = {}): Promise<Watched> {
     const context = await this.#browser.newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options });
     const faults: string[] = [];
-    const content =
-      "addEventListener('securitypolicyviolation', (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`))";
+    const tell = "(event) => console.error('policy: ' + event.violatedDirective + ' ' + event.blockedURI)";
+    const content = `addEventListener('securitypolicyviolation', ${tell})`;
     await context.addInitScript({ content });
     context.on('request', (request) => {
       const { origin, protocol } = new URL(request.url());
