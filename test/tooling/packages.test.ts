@@ -35,6 +35,7 @@ const others: Readonly<Record<string, string>> = {
   '@fontsource-variable/jetbrains-mono': 'OFL-1.1',
   '@fontsource-variable/source-sans-3': 'OFL-1.1',
   '@axe-core/playwright': 'MPL-2.0',
+  dompurify: '(MPL-2.0 OR Apache-2.0)',
 };
 const permissive = ['MIT', 'ISC', 'Apache-2.0', 'BSD-2-Clause', 'BSD-3-Clause', '0BSD', 'BlueOak-1.0.0', 'MIT OR Apache-2.0'];
 
