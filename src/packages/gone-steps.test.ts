@@ -138,6 +138,25 @@ const allJobs = async () => {
 };
 
 describe('a large step that was undone', () => {
+  it('are cleared by several at once, of whom none fails', async () => {
+    const put = () => packages.put(adm, a, p('a'), Buffer.from('1'));
+    for (let round = 0; round < 12; round++) {
+      await put();
+      await packages.undo(adm, a);
+      await put();
+      await packages.undo(adm, a);
+      await expect(packages.remove(adm, a, [p('a')])).rejects.toMatchObject({ code: 'not_found' });
+      // The job that clears is under way, and each of these may have to clear too.
+      for (let again = 0; again < 4; again++) await put();
+      await packages.remove(adm, a, [p('a')]);
+    }
+    await write(many(5000), 2);
+    await packages.undo(adm, a);
+    await put();
+    expect(await Promise.all([1, 2, 3].map(() => sweepGone(temporary.state, id)))).toHaveLength(3);
+    expect(await faults()).toEqual([]);
+  });
+
   it('costs the next edit a bounded number of rows, and is cleared by a job', async () => {
     await write([leaf('kept'), leaf('other')], 0);
     await write(many(3 * batchRows), stepRoom, ['other']);

@@ -2,6 +2,7 @@
  * Clears what large undone steps left when they were given up, in the background: rows that no step can see. It may stop and begin again
  * anywhere; edits go on meanwhile.
  */
+import { isError } from '#errors/error.ts';
 import type { JobContext } from '#jobs/job.ts';
 import type { Jobs } from '#jobs/jobs.ts';
 import { openStep } from '#state/schema.ts';
@@ -46,7 +47,7 @@ export class GoneSteps {
 
 /**
  * Takes back all rows that are gone, in bounded units; gives their number. `alongside`: what goes into each unit, told how many went before.
- * Errors: cancelled where the package was removed meanwhile; those of `alongside`.
+ * Others may do the same meanwhile. Errors: those of `alongside`.
  */
 export async function sweepGone(
   state: State,
@@ -57,23 +58,29 @@ export async function sweepGone(
   for (;;) {
     const { gone_from: gone, removed_at: removedAt } = await getPackageRow(state, packageId);
     if (gone === null || removedAt !== null) return done;
-    for (const query of takeBack(state, packageId, gone, openStep)) {
-      for (let rows = batchRows; rows === batchRows; done += rows) {
-        const [, swept] = await state.write(expectGone(state, packageId, gone), { query, isBulk: true }, ...alongside(done));
-        rows = swept?.changes ?? 0;
+    try {
+      for (const query of takeBack(state, packageId, gone, openStep)) {
+        for (let rows = batchRows; rows === batchRows; done += rows) {
+          const [, swept] = await state.write(expectGone(state, packageId, gone), { query, isBulk: true }, ...alongside(done));
+          rows = swept?.changes ?? 0;
+        }
       }
+    } catch (error) {
+      // Somebody else cleared them, or more is gone: it is looked at anew.
+      if (isError(error, 'precondition_failed')) continue;
+      throw error;
     }
     const clear = state.db.updateTable('package').set({ gone_from: null }).where('id', '=', packageId).where('gone_from', '=', gone);
     await state.write({ query: clear, isCount: true });
   }
 }
 
-/** What is gone stays gone until this ends: while it does, no step is given such a number. Errors: cancelled. */
+/** What is gone stays gone until this ends: while it does, no step is given such a number. Errors: precondition_failed. */
 function expectGone(state: State, packageId: number, gone: number): Write {
   const held = state.db.updateTable('package').set(({ ref }) => ({ gone_from: ref('gone_from') }));
   return {
     query: held.where('id', '=', packageId).where('gone_from', '<=', gone).where('removed_at', 'is', null),
-    expect: { changes: 1, code: 'cancelled', message: 'Somebody else cleared these rows.' },
+    expect: { changes: 1, code: 'precondition_failed', message: 'Somebody else cleared these rows.' },
     isCount: true,
   };
 }
