@@ -129,7 +129,8 @@ const restoring =
     await cp(join(scene.folder, 'live'), data, { recursive: true });
     const backup = await readFile(join(data, 'backups', name));
     const env = { HOME: folder, PACKAGE_R_DATA_DIR: data };
-    const allowed = new Set(['state.sqlite', 'backups', 'replaced', 'lock', 'key']);
+    // `objects`: of the source that takes uploads.
+    const allowed = new Set(['state.sqlite', 'backups', 'replaced', 'lock', 'key', 'objects']);
 
     async function check(expected: readonly string[]): Promise<string[]> {
       const faults: string[] = [];
