@@ -1,4 +1,5 @@
 /** Gathers text and bytes into chunks of about 120 KiB without a step between: what every export writes with. */
+
 /** Less than what an allocator asks the system for each time. */
 const chunkSize = 120 * 1024;
 /** Room in a chunk that counts as full, so that most of what is put in needs no larger one. */

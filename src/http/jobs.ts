@@ -40,15 +40,13 @@ export function registerJobs(server: Server, options: JobsOptions): void {
       const actor = actorOf(request);
       const page = await jobs.list(actor, { subject, state, mine: mine === 'true', cursor, limit: parseLimit(limit) });
       const name = packageNames(actor, options);
-      const views = await Promise.all(
-        page.jobs.map(async (job) => ({ ...viewJob(job), ...present({ package: await name(job.subject) }) })),
-      );
+      const views = await Promise.all(page.jobs.map(async (job) => viewJob(job, await name(job.subject))));
       return { jobs: views, ...present({ cursor: page.cursor }) };
     },
   );
   server.get('/api/v1/jobs/:id', { config, schema: { summary: 'A job', tags, params, response: { 200: JobSchema } } }, async (request) => {
     const job = await jobs.get(actorOf(request), request.params.id);
-    return { ...viewJob(job), ...present({ package: await packageNames(actorOf(request), options)(job.subject) }) };
+    return viewJob(job, await packageNames(actorOf(request), options)(job.subject));
   });
   server.post(
     '/api/v1/jobs/:id/cancel',
@@ -75,7 +73,7 @@ export function registerJobs(server: Server, options: JobsOptions): void {
 }
 
 async function* watch(views: AsyncIterable<JobView>, name: string | undefined): AsyncGenerator<Job> {
-  for await (const view of views) yield { ...viewJob(view), ...present({ package: name }) };
+  for await (const view of views) yield viewJob(view, name);
 }
 
 /** Names of the packages that jobs are about, each asked for once; undefined for what is gone or may not be listed. */
@@ -102,8 +100,9 @@ function packageNames(actor: Actor, { access, packages }: JobsOptions): (subject
   };
 }
 
-/** What came out of it is shaped by its kind, which never puts a secret there. */
-export function viewJob({ id, kind, subject, state, progress, result, error, createdAt, startedAt, finishedAt }: JobView): Job {
+/** What came out of it is shaped by its kind, which never puts a secret there. `name`: of its package, for those who may list it. */
+export function viewJob(view: JobView, name?: string): Job {
+  const { id, kind, subject, state, progress, result, error, createdAt, startedAt, finishedAt } = view;
   const instants = {
     startedAt: startedAt === undefined ? undefined : toInstant(startedAt),
     finishedAt: finishedAt === undefined ? undefined : toInstant(finishedAt),
@@ -113,6 +112,7 @@ export function viewJob({ id, kind, subject, state, progress, result, error, cre
     id,
     kind,
     subject,
+    ...present({ package: name }),
     state,
     progress: { done, ...present({ total, note }) },
     ...(result === undefined ? {} : { result: { ...result } }),

@@ -90,20 +90,14 @@ export const folderReads: Prepared<'folders' | 'foldersBefore'> = new Prepared((
   const isPostgres = state.dialect === 'postgres';
   const start = isPostgres ? sql`cast(${''} as text) collate "C"` : sql`cast(${''} as text)`;
   const slash = sql`${sql.raw(isPostgres ? 'strpos' : 'instr')}(substr(f.path, cast(${0} as integer) + 1), '/')`;
-  const text = (isBounded: boolean) => {
-    const behind = sql`entry where package = ${0} and path >= substr(f.path, 1, cast(${0} as integer) + ${slash} - 1) || '0'
-      ${isBounded ? sql`and path < ${''}` : sql``} order by path`;
-    const isShown = sql`from_step <= ${0} and to_step > ${0} and kind >= ${0}`;
-    // Mostly the first row is shown already, and no more are read.
-    return sql`with recursive f(path, n) as (
-      select ${start}, 0 union all
-      select coalesce(
-        (select case when ${isShown} then path end from ${behind} limit 1),
-        (select w.path from (select path, from_step, to_step, kind from ${behind} limit ${sql.raw(String(peekRows))}) w
-          where ${isShown} order by w.path limit 1)), n + 1
-      from f where f.path is not null and n < ${0} and ${slash} > 0)
-      select path from f where n > 0 order by n`;
-  };
+  const text = (isBounded: boolean) => sql`with recursive f(path, n) as (
+    select ${start}, 0 union all
+    select (select w.path from (select path, from_step, to_step, kind from entry where package = ${0}
+        and path >= substr(f.path, 1, cast(${0} as integer) + ${slash} - 1) || '0' ${isBounded ? sql`and path < ${''}` : sql``}
+        order by path limit ${sql.raw(String(peekRows))}) w
+      where w.from_step <= ${0} and w.to_step > ${0} and w.kind >= ${0} order by w.path limit 1), n + 1
+    from f where f.path is not null and n < ${0} and ${slash} > 0)
+    select path from f where n > 0 order by n`;
   return {
     folders: { compile: () => text(false).compile(state.db) },
     foldersBefore: { compile: () => text(true).compile(state.db) },
@@ -113,7 +107,5 @@ export const folderReads: Prepared<'folders' | 'foldersBefore'> = new Prepared((
 /** `path`: in the folder to begin behind. `length`: characters of the prefix of the folder that holds them. */
 export function folderValues(view: View, path: string, length: number, before: string | undefined, most: number): SqlValue[] {
   const { package: id, step, leastKind } = view;
-  const behind = [id, length, length, ...(before === undefined ? [] : [before])];
-  const isShown = [step, step, leastKind];
-  return [path, ...isShown, ...behind, ...behind, ...isShown, most, length];
+  return [path, id, length, length, ...(before === undefined ? [] : [before]), step, step, leastKind, most, length];
 }

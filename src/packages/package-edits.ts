@@ -382,8 +382,7 @@ export class PackageEdits {
     return toPackageView(found);
   }
 
-  /** Errors: not_found. Gives the id of the source. */
-  /** Gives the last place that was asked for: all are of one source. */
+  /** Gives the last place that was asked for: all are of one source. Errors: not_found. */
   async #authorizeAnnex(actor: Actor, { source, select, copyTexts }: AnnexRequest): Promise<SourceHandle> {
     const { sources } = this.options;
     if ('list' in select) {
@@ -394,9 +393,9 @@ export class PackageEdits {
     const starts = select.paths ?? [select.folder ?? root];
     if (starts.length === 0) throw new PackageRError('request_invalid', 'Nothing is selected.');
     if (starts.length > 1000) throw new PackageRError('too_many', 'At most 1000 paths at once; use a list for more.');
-    const handles: SourceHandle[] = [];
-    for (const start of starts) handles.push(await sources.open(actor, copyTexts === true ? 'download' : 'list', source, start));
-    return handles.at(-1) as SourceHandle;
+    let last: SourceHandle | undefined;
+    for (const start of starts) last = await sources.open(actor, copyTexts === true ? 'download' : 'list', source, start);
+    return last as SourceHandle;
   }
 
   async #requireAll(row: KeptPackage, paths: readonly Path[]): Promise<void> {

@@ -8,7 +8,6 @@ import { ancestorsOf, nameOf, type Path, parentOf, parsePath } from '#model/path
 /** Longest file name that common file systems take, in bytes. */
 const nameLimit = 255;
 export const pointerSuffix = '.pointer';
-const suffix = pointerSuffix;
 
 export interface ExtraNames {
   readonly readme: string;
@@ -41,7 +40,7 @@ export class TakenNames {
     if (!mayBeTaken(path)) return;
     for (const one of [...ancestorsOf(path), path]) {
       const folded = one.toLowerCase();
-      if (folded.endsWith(suffix) || (!one.includes('/') && extraLike.test(folded))) this.names.add(folded);
+      if (folded.endsWith(pointerSuffix) || (!one.includes('/') && extraLike.test(folded))) this.names.add(folded);
     }
   }
 }
@@ -114,14 +113,14 @@ export function chooseNames(taken: Pick<SeenNames, 'isEmpty' | 'has'>): MemberNa
   const tagged = (name: string) => (n: number) => (n === 1 ? name : `${name}-packageR${n === 2 ? '' : n}`);
   const stemFor = (given: Path): string => {
     const path = placeFor(given);
-    if (isShort(path) && !isTagged(path) && (taken.isEmpty || free(`${path}${suffix}`))) return path;
+    if (isShort(path) && !isTagged(path) && (taken.isEmpty || free(`${path}${pointerSuffix}`))) return path;
     const folder = parentOf(path);
-    return first((n) => `${folder === '' ? '' : `${folder}/`}${shortenName(path, n)}${suffix}`).slice(0, -suffix.length);
+    return first((n) => `${folder === '' ? '' : `${folder}/`}${shortenName(path, n)}${pointerSuffix}`).slice(0, -pointerSuffix.length);
   };
   return {
     placeFor,
     stemFor,
-    pointerFor: (path) => `${stemFor(path)}${suffix}`,
+    pointerFor: (path) => `${stemFor(path)}${pointerSuffix}`,
     extras: {
       readme: first((n) => `README-packageR${n === 1 ? '' : n}.txt`),
       script: first((n) => `fetch-packageR${n === 1 ? '' : n}.sh`),
@@ -139,7 +138,7 @@ function isTagged(path: Path): boolean {
 
 /** A pointer file of its name has a name that file systems take. */
 function isShort(path: Path): boolean {
-  return path.length * 3 + suffix.length <= nameLimit || Buffer.byteLength(nameOf(path)) + suffix.length <= nameLimit;
+  return path.length * 3 + pointerSuffix.length <= nameLimit || Buffer.byteLength(nameOf(path)) + pointerSuffix.length <= nameLimit;
 }
 
 /** A backslash is part of a name here, but a separator elsewhere: `..\\x` and `\\x` become inert, marked by a part of a hash. */

@@ -2,7 +2,7 @@
  * Looks whether the index of a package is whole: each blob by its checksum, and that none is lost by their numbers. It changes nothing. What
  * is not whole is no loss: it is dropped, and built anew from the entries.
  */
-import { setImmediate } from 'node:timers/promises';
+import { pauser } from '#packages/ranges.ts';
 import type { State } from '#state/state.ts';
 import { BlockSet, Damage, readBlock, readPostings } from './blocks.ts';
 import type { Segment } from './segments.ts';
@@ -50,17 +50,19 @@ async function verifySegment(state: State, segment: Segment, signal: AbortSignal
 }
 
 async function* blocksOf(state: State, segment: number, signal: AbortSignal) {
+  const pause = pauser(signal);
   for (let last = -1; ; ) {
     const query = state.db.selectFrom('search_block').select(['block', 'paths as bytes']).where('segment', '=', segment);
     const rows = await query.where('block', '>', last).orderBy('block').limit(batch).execute();
     yield* rows;
     last = rows.at(-1)?.block ?? last;
     if (rows.length < batch) return;
-    await pause(signal);
+    await pause();
   }
 }
 
 async function* gramsOf(state: State, segment: number, signal: AbortSignal) {
+  const pause = pauser(signal);
   for (let last = { gram: -1, part: -1 }; ; ) {
     const query = state.db.selectFrom('search_gram').select(['gram', 'part', 'blocks as bytes']).where('segment', '=', segment);
     const behind = query.where((on) => on(on.refTuple('gram', 'part'), '>', on.tuple(last.gram, last.part)));
@@ -68,11 +70,6 @@ async function* gramsOf(state: State, segment: number, signal: AbortSignal) {
     yield* rows;
     last = rows.at(-1) ?? last;
     if (rows.length < batch) return;
-    await pause(signal);
+    await pause();
   }
-}
-
-async function pause(signal: AbortSignal): Promise<void> {
-  await setImmediate();
-  signal.throwIfAborted();
 }

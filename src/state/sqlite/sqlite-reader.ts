@@ -3,11 +3,12 @@ import { Kysely, sql } from 'kysely';
 import { isError, PackageRError } from '#errors/error.ts';
 import { refuseNewer } from '#state/migrations/migrate.ts';
 import type { Schema } from '#state/schema.ts';
-import type { SqlValue, State } from '#state/state.ts';
+import type { State } from '#state/state.ts';
 import { backupTo } from './backup.ts';
 import { type Database, openDatabase } from './database.ts';
 import { sqliteDialect } from './dialect.ts';
 import { checkFile } from './integrity.ts';
+import { prepareRead } from './prepare-read.ts';
 
 /** Errors: verify_failed for a file that is damaged at its beginning or no state at all, state_newer. */
 export async function openSqliteReader(path: string): Promise<State> {
@@ -16,14 +17,7 @@ export async function openSqliteReader(path: string): Promise<State> {
     dialect: 'sqlite',
     db,
     generation: 1,
-    prepare(query) {
-      const statement = reader.raw.prepare(query.compile().sql);
-      statement.setReturnArrays(true);
-      return {
-        first: (...values) => statement.get(...values) as readonly SqlValue[] | undefined,
-        all: (...values) => statement.all(...values) as unknown as readonly (readonly SqlValue[])[],
-      };
-    },
+    prepare: (query) => prepareRead(reader, query.compile().sql),
     write: () => Promise.reject(new PackageRError('state_failed', 'This state is open for reading only.')),
     backup: (target, options) => backupTo(path, target, options),
     check: (signal) => checkFile(path, signal),

@@ -6,13 +6,14 @@ import { PackageRError } from '#errors/error.ts';
 import { isDecisive } from '#state/decisions.ts';
 import { migrateState } from '#state/migrations/migrate.ts';
 import type { Schema } from '#state/schema.ts';
-import type { PreparedRead, SqlValue, State, Write, WriteResult } from '#state/state.ts';
+import type { SqlValue, State, Write, WriteResult } from '#state/state.ts';
 import { backupTo } from './backup.ts';
 import { type PackedRows, packRows } from './bulk.ts';
 import { type Database, openDatabase } from './database.ts';
 import { sqliteDialect } from './dialect.ts';
 import { meaningOf } from './failure.ts';
 import { checkFile } from './integrity.ts';
+import { prepareRead } from './prepare-read.ts';
 import { readThreads } from './reader.ts';
 import type { WireAnswer, WireStatement, WireUnit } from './writer.ts';
 
@@ -53,7 +54,8 @@ export async function openSqliteState(path: string): Promise<State> {
     prepare(query, { isWalk = false } = {}) {
       if (isWalk) {
         walker ??= openDatabase(path, { readOnly: true });
-        return prepareWalk(walker, query.compile().sql);
+        // Each statement by itself sees all that is known to be written.
+        return prepareRead(walker, query.compile().sql);
       }
       const statement = reader.raw.prepare(query.compile().sql);
       statement.setReturnArrays(true);
@@ -89,16 +91,6 @@ export async function openSqliteState(path: string): Promise<State> {
       walker?.close();
       await writer.close();
     },
-  };
-}
-
-/** Each statement by itself sees all that is known to be written. */
-function prepareWalk({ raw }: Database, sql: string): PreparedRead {
-  const statement = raw.prepare(sql);
-  statement.setReturnArrays(true);
-  return {
-    first: (...values) => statement.get(...values) as readonly SqlValue[] | undefined,
-    all: (...values) => statement.all(...values) as unknown as readonly (readonly SqlValue[])[],
   };
 }
 
